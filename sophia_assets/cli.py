@@ -1,0 +1,250 @@
+"""The command line, `sophia`: every command is thin over the layer it shows.
+
+Every failure is one line on standard error and an exit code that says so; Dagster and the other heavy
+libraries are imported only by the commands that need them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sophia_assets import __version__
+from sophia_assets.errors import ConfigurationError, SophiaError
+from sophia_assets.home import Home, current_home
+from sophia_assets.settings import PROJECT_ROOT, Settings, load_settings, parse_date
+
+if TYPE_CHECKING:
+    from sophia_assets.sandbox.config import SandboxConfig
+
+
+class _OneLineErrors(click.Group):
+    """Turns every expected failure into one line and its exit code."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except SophiaError as error:
+            click.echo(f"error: {error}", err=True)
+            context.exit(error.exit_code)
+
+
+class _Day(click.ParamType[date]):
+    name = "YYYY-MM-DD"
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> date:
+        return value if isinstance(value, date) else parse_date(str(value), f"--{param.name}" if param else "the date")
+
+
+_DAY = _Day()
+_FOLDER = click.Path(path_type=Path)
+
+
+@click.group(cls=_OneLineErrors, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="sophia")
+def main() -> None:
+    """Briefings that an executive can trust, from seven business systems."""
+
+
+@main.command()
+@click.option("--date", "day", type=_DAY, help="Briefing day (default: the last complete one).")
+@click.option("--seed", type=click.IntRange(min=0), help="Which simulated company.")
+@click.option("--days", type=click.IntRange(min=30), help="Days of history of a new simulated company.")
+@click.option("--data", "data_dir", type=_FOLDER, help="Serve this folder of exports instead of a simulated company.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object; progress goes to standard error.")
+def run(day: date | None, seed: int | None, days: int | None, data_dir: Path | None, as_json: bool) -> None:
+    """Read every system, check, model, and write the briefing of a day."""
+    from sophia_assets.daily_run import RunRequest, run_once
+    from sophia_assets.insight.archive import BriefingArchive
+
+    if seed is not None and data_dir is not None:
+        raise ConfigurationError("--seed and --data name two different companies", remedy="Give one of them")
+    outcome = run_once(
+        load_settings(),
+        RunRequest(day=day, seed=seed, days=days, data_dir=data_dir),
+        lambda line: click.echo(line, err=True),
+    )
+    files = BriefingArchive(outcome.home.briefings).files(outcome.day)
+    if as_json:
+        result = {
+            "date": outcome.day.isoformat(),
+            "briefing_html": str(files.html),
+            "briefing_md": str(files.markdown),
+            "briefing_json": str(files.json),
+            "duration_s": outcome.duration_s,
+            "rows": outcome.rows,
+            "loads": outcome.loads,
+            "checks": outcome.checks,
+            "failures": [str(failure) for failure in outcome.failures],
+        }
+        click.echo(json.dumps(result, indent=1))
+    else:
+        checks = outcome.checks
+        click.echo(f"{sum(outcome.rows.values()):,} rows in {len(outcome.rows)} tables, {outcome.duration_s:.0f} s")
+        click.echo(f"{checks['passed']} checks passed, {checks['warned']} warned, {checks['failed']} failed")
+        click.echo(f"The briefing of {outcome.day}: {files.html}")
+    for failure in outcome.failures:
+        click.echo(f"error: {failure}", err=True)
+    if outcome.failures:
+        click.echo("The briefing was written on the last good data and says so.", err=True)
+        sys.exit(5)
+
+
+@main.group()
+def briefing() -> None:
+    """Read the briefings that have been written."""
+
+
+@briefing.command("show")
+@click.option("--date", "day", type=_DAY, help="Which day (default: the newest).")
+@click.option("--json", "as_json", is_flag=True, help="The briefing with its evidence.")
+def briefing_show(day: date | None, as_json: bool) -> None:
+    """Print a briefing."""
+    from sophia_assets.insight.archive import BriefingArchive
+
+    archive = BriefingArchive(current_home(load_settings()).briefings)
+    content = archive.read(day)
+    if as_json:
+        click.echo(json.dumps(content, indent=1, ensure_ascii=False))
+    else:
+        click.echo(archive.files(date.fromisoformat(content["date"])).markdown.read_text(encoding="utf-8"))
+
+
+@main.group()
+def sandbox() -> None:
+    """Stand-ins for the business systems, on loopback."""
+
+
+def _sandbox_options(function: Any) -> Any:
+    for option in reversed(
+        [
+            click.option("--seed", type=click.IntRange(min=0), help="Which simulated company."),
+            click.option("--scale", type=click.FloatRange(min=0.01), default=1.0, show_default=True),
+            click.option("--as-of", type=_DAY, help="The company's last day (default: yesterday)."),
+            click.option("--start", type=_DAY, help="Its first day (default: 18 months before)."),
+        ]
+    ):
+        function = option(function)
+    return function
+
+
+@sandbox.command("up")
+@_sandbox_options
+@click.option("--data", "data_dir", type=_FOLDER, help="Serve this folder of exports instead.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8710, show_default=True, help="0 takes any free one.")
+@click.option("--fault", "faults", multiple=True, metavar="SYSTEM:KIND[:ARG]", help="A fault to play; repeatable.")
+@click.option("--env", "env_only", is_flag=True, help="Print only the exports that point the connectors at it.")
+def sandbox_up(data_dir: Path | None, port: int, faults: tuple[str, ...], env_only: bool, **company: Any) -> None:
+    """Serve the stand-ins in the foreground; Ctrl-C stops them."""
+    from sophia_assets.sandbox.__main__ import serve_in_foreground
+
+    settings = load_settings()
+    home = current_home(settings)
+    home.prepare()
+    config = _sandbox_config(settings, home, data_dir=data_dir, port=port, faults=faults, **company)
+    with contextlib.suppress(KeyboardInterrupt):
+        serve_in_foreground(config, env_only=env_only)
+
+
+@sandbox.command("truth")
+@_sandbox_options
+@click.option("--json", "as_json", is_flag=True, help="Print JSON (the only form there is).")
+def sandbox_truth(as_json: bool, **company: Any) -> None:
+    """Print the stories planted in a simulated company, for evaluation."""
+    from sophia_assets.sandbox.company.truth import truth_as_json
+    from sophia_assets.sandbox.server import make_company
+
+    settings = load_settings()
+    made = make_company(_sandbox_config(settings, current_home(settings), **company))
+    click.echo(json.dumps(truth_as_json(made), indent=1, ensure_ascii=False))
+
+
+def _sandbox_config(
+    settings: Settings, home: Home, seed: int | None, start: date | None, as_of: date | None, scale: float, **rest: Any
+) -> SandboxConfig:
+    """The home's own company, unless another one is asked for."""
+    from sophia_assets.sandbox.config import SandboxConfig
+
+    held = home.company()
+    data_dir = rest.pop("data_dir", None)
+    if held and data_dir is None and seed is None and held.kind == "exports":
+        data_dir = Path(str(held.data_dir))
+    is_held = bool(held and held.kind == "simulated" and seed in (None, held.seed) and data_dir is None)
+    if held and is_held:
+        seed = held.seed
+        start = start or date.fromisoformat(str(held.start))
+        known = date.fromisoformat(str(held.last_day))
+        as_of = as_of or max(known, _yesterday(settings))
+    return SandboxConfig(
+        seed=settings.seed if seed is None else seed,
+        start=start,
+        as_of=as_of,
+        scale=scale,
+        data_dir=data_dir,
+        timezone=settings.timezone,
+        endpoints_file=home.sandbox_file,
+        **rest,
+    )
+
+
+def _yesterday(settings: Settings) -> date:
+    from datetime import datetime, timedelta
+
+    return datetime.now(settings.tzinfo).date() - timedelta(days=1)
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", type=click.IntRange(1, 65535), default=3000, show_default=True)
+def ui(host: str, port: int) -> None:
+    """Open the Dagster UI on the home that was last run, with the sandbox beside it. Ctrl-C stops both."""
+    from sophia_assets.orchestration.instance import dagster_home_for
+    from sophia_assets.ports import refuse_taken
+    from sophia_assets.sandbox.launch import start_sandbox
+
+    refuse_taken(host, port, "Dagster's UI", "Stop the program that has it, or run `make ui PORT=3001`")
+    settings = load_settings()
+    home = current_home(settings)
+    home.prepare()
+    with contextlib.ExitStack() as stack:
+        if settings.uses_sandbox and home.sandbox_env() is None:
+            config = _sandbox_config(settings, home, seed=None, start=None, as_of=None, scale=1.0, port=0)
+            click.echo("Starting the sandbox beside it")
+            stack.enter_context(start_sandbox(config, wait_for="listening"))
+        homes = {"DAGSTER_HOME": str(dagster_home_for(home)), "SOPHIA_HOME": str(settings.base_home)}
+        command = [sys.executable, "-m", "dagster", "dev", "-w", str(PROJECT_ROOT / "workspace.yaml")]
+        click.echo(f"Dagster's UI: http://{host}:{port}  (Ctrl-C stops it)")
+        with _running([*command, "-h", host, "-p", str(port)], {**os.environ, **homes}) as process:
+            sys.exit(process.wait())
+
+
+@contextlib.contextmanager
+def _running(command: list[str], environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(command, env=environment, cwd=PROJECT_ROOT)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        yield process
+    except KeyboardInterrupt:
+        sys.exit(130)
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(15)
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+if __name__ == "__main__":
+    main()

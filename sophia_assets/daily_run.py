@@ -1,0 +1,295 @@
+"""One whole run in one process: reach the systems, read them, check, model, write the briefing.
+
+This is what `sophia run` does. The scheduler does the same in runs of its own, through the same assets.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sophia_assets.errors import ConfigurationError, DateOutOfRange, SophiaError
+from sophia_assets.home import CompanyIdentity, Home, home_for, make_current
+from sophia_assets.sandbox.config import default_start
+from sophia_assets.services import Services
+from sophia_assets.settings import Settings
+from sophia_assets.sources import registry
+
+if TYPE_CHECKING:
+    from sophia_assets.sandbox.launch import RunningSandbox
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """What a run is asked for: `day` None means the last complete one, `seed` and `data_dir` the company."""
+
+    day: date | None = None
+    seed: int | None = None
+    days: int | None = None
+    data_dir: Path | None = None
+
+
+@dataclass
+class RunOutcome:
+    """What a run did. `failures` are one line per system that could not be read."""
+
+    day: date
+    home: Home
+    duration_s: float
+    rows: dict[str, int]
+    checks: dict[str, Any]
+    loads: dict[str, dict[str, int]]
+    failures: list[SophiaError | str] = field(default_factory=list)
+
+
+def run_once(settings: Settings, request: RunRequest, say: Say) -> RunOutcome:
+    """Runs everything for one day. `say` gets a line per step.
+
+    Raises SophiaError where no briefing could be written. A system that could not be read does not
+    raise: it is named in `failures`, and the briefing says so.
+    """
+    began = time.monotonic()
+    held = home_for(settings, _wanted_company(settings, request))
+    held.prepare()
+    with ExitStack() as stack:
+        stack.enter_context(_only_run(held))
+        company, day, sandbox = _reach(settings, request, held, stack, say)
+        addresses = sandbox.endpoints.env if sandbox else None
+        services = Services(settings, held, progress=_progress(say), sandbox_env=addresses)
+        stack.callback(services.close)
+        held.record_company(company)
+        make_current(settings, held)
+        execution = _Execution(services, day, say)
+        failures = execution.read_systems()
+        checks = execution.check_tables()
+        execution.write_briefing()
+        return RunOutcome(
+            day=day,
+            home=held,
+            duration_s=round(time.monotonic() - began, 2),
+            rows=services.warehouse.row_counts(),
+            checks=checks,
+            loads=execution.loads,
+            failures=failures,
+        )
+
+
+def _wanted_company(settings: Settings, request: RunRequest) -> CompanyIdentity:
+    if not settings.uses_sandbox:
+        return CompanyIdentity("live", name=settings.company_name)
+    if request.data_dir is not None:
+        if not request.data_dir.is_dir():
+            raise ConfigurationError(f"{request.data_dir} is not a folder", remedy="Give --data a folder of exports")
+        return CompanyIdentity("exports", data_dir=str(request.data_dir.resolve()))
+    if request.seed is None:
+        held = Home(settings.base_home).company()
+        if held is not None and held.kind != "live":
+            return held
+    return CompanyIdentity("simulated", seed=settings.seed if request.seed is None else request.seed)
+
+
+def _reach(
+    settings: Settings, request: RunRequest, home: Home, stack: ExitStack, say: Say
+) -> tuple[CompanyIdentity, date, RunningSandbox | None]:
+    """Starts the sandbox where one is needed, and settles which company and which day the run is for."""
+    company = home.company() or _wanted_company(settings, request)
+    yesterday = datetime.now(settings.tzinfo).date() - timedelta(days=1)
+    if request.day and request.day > yesterday:
+        raise DateOutOfRange(f"{request.day} is not over yet", remedy=f"The last complete day is {yesterday}")
+    if company.kind == "live":
+        return company, request.day or yesterday, None
+    from sophia_assets.sandbox.config import SandboxConfig
+    from sophia_assets.sandbox.launch import start_sandbox
+
+    config = SandboxConfig(timezone=settings.timezone, port=0, parent_pid=os.getpid())
+    if company.kind == "exports":
+        say(f"Serving the exports in {company.data_dir}")
+        config = replace(config, data_dir=Path(str(company.data_dir)))
+    else:
+        day = request.day or yesterday
+        start = date.fromisoformat(company.start) if company.start else _history_start(day, request.days)
+        _refuse_before(day, start)
+        known = date.fromisoformat(company.last_day) if company.last_day else day
+        company = replace(company, start=start.isoformat())
+        say(f"Starting the sandbox: the simulated company of seed {company.seed}, {start} to {max(day, known)}")
+        config = replace(config, seed=int(company.seed or 0), start=start, as_of=max(day, known))
+    sandbox = stack.enter_context(start_sandbox(config, wait_for=None))
+    # Importing Dagster takes as long as the sandbox takes to start, so both happen at once.
+    import dagster_pandas  # noqa: F401
+
+    endpoints = sandbox.wait("listening")
+    for warning in endpoints.warnings:
+        say(f"  {warning}")
+    day = request.day or min(endpoints.last_day, yesterday)
+    _refuse_before(day, endpoints.first_day)
+    off = tuple(name for name in registry.SYSTEMS if endpoints.env.get(f"SOPHIA_{name.upper()}_MODE") == "off")
+    company = replace(
+        company,
+        name=endpoints.company,
+        first_day=endpoints.first_day.isoformat(),
+        last_day=endpoints.last_day.isoformat(),
+        off=off,
+    )
+    return company, day, sandbox
+
+
+def _history_start(day: date, days: int | None) -> date:
+    if days is not None:
+        return day - timedelta(days=days - 1)
+    return default_start(day)
+
+
+def _refuse_before(day: date, first: date) -> None:
+    if day < first:
+        raise DateOutOfRange(
+            f"{day} lies before the company's first day, {first}", remedy=f"Choose a date from {first} on"
+        )
+
+
+class _Execution:
+    """The Dagster runs of one day, in this process, on the home's instance."""
+
+    def __init__(self, services: Services, day: date, say: Say) -> None:
+        import dagster as dg
+
+        from sophia_assets.definitions import build_definitions
+        from sophia_assets.orchestration.instance import instance_for
+
+        self.services, self.day, self.say = services, day, say
+        self.dg = dg
+        self.loads: dict[str, dict[str, int]] = {}
+        resource = dg.ResourceDefinition.hardcoded_resource(services)
+        self.definitions = build_definitions({"services": resource}, services.home)
+        self.everything = self.definitions.resolve_implicit_global_asset_job_def()
+        self.instance = instance_for(services.home)
+
+    def read_systems(self) -> list[SophiaError | str]:
+        """Reads every connected system in a run of its own; returns what failed."""
+        systems = self.services.connected
+        self.services.start_reading(systems, self.services.span(self.day, self.day))
+        _ = self.services.quality
+        failures: list[SophiaError | str] = []
+        for system in sorted(systems, key=_slowest_last):
+            self.say(f"Reading {registry.display_name(system)}")
+            keys = {self.dg.AssetKey([table.system, table.name]) for table in registry.tables(system)}
+            result = self._execute(assets=keys)
+            for event in result.get_asset_materialization_events():
+                self._remember(event.materialization)
+            if not result.success:
+                failure = self.services.attempts.last_failure(system)
+                failures.append(failure.reason if failure else _why(result))
+        return failures
+
+    def check_tables(self) -> dict[str, Any]:
+        """Runs every check of the connected systems' tables; returns counts and what did not pass."""
+        self.say("Checking what was read")
+        connected = set(self.services.connected)
+        every = self.definitions.resolve_asset_graph().asset_check_keys
+        keys = {key for key in every if key.asset_key.path[0] in connected}
+        result = self._execute(checks=keys)
+        evaluations = result.get_asset_check_evaluations()
+        failed = [evaluation for evaluation in evaluations if not evaluation.passed]
+        warned = [item for item in failed if item.severity == self.dg.AssetCheckSeverity.WARN]
+        for item in failed:
+            word = "warning" if item in warned else "FAILED"
+            observed = item.metadata["observed"].value
+            self.say(f"  {'.'.join(item.asset_key.path)}: {item.check_name}: {word}, {observed}")
+        return {
+            "passed": len(evaluations) - len(failed),
+            "warned": len(warned),
+            "failed": len(failed) - len(warned),
+            "not_run": len(keys) - len(evaluations),
+            "problems": [f"{'.'.join(item.asset_key.path)}.{item.check_name}" for item in failed],
+        }
+
+    def write_briefing(self) -> None:
+        """Builds models and facts and writes the briefing. Raises SophiaError where that fails."""
+        self.say("Building models, facts and the briefing")
+        graph = self.definitions.resolve_asset_graph()
+        groups = {"staging", "marts", "insight"}
+        keys = {key for key in graph.get_all_asset_keys() if graph.get(key).group_name in groups}
+        checks = {key for key in graph.asset_check_keys if key.asset_key in keys}
+        result = self._execute(assets=keys, checks=checks)
+        if not result.success:
+            raise SophiaError(f"the briefing could not be written ({_why(result)})", remedy="See the run in `make ui`")
+        for evaluation in result.get_asset_check_evaluations():
+            if not evaluation.passed:
+                self.say(f"  {'.'.join(evaluation.asset_key.path)}: {evaluation.check_name}: FAILED")
+
+    def _execute(self, assets: set[Any] | None = None, checks: set[Any] | None = None) -> Any:
+        job = self.everything.get_subset(
+            asset_selection=frozenset(assets or ()), asset_check_selection=frozenset(checks or ())
+        )
+        return job.execute_in_process(
+            instance=self.instance,
+            partition_key=self.day.isoformat(),
+            raise_on_error=False,
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        )
+
+    def _remember(self, materialization: Any) -> None:
+        metadata = materialization.metadata
+        counts = {short: int(metadata[name].value) for short, name in _COUNTS.items()}
+        table = ".".join(materialization.asset_key.path)
+        self.loads[table] = counts
+        total = int(metadata["dagster/row_count"].value)
+        self.say(f"  {table}: {total:,} rows, {counts['new']:,} new, {counts['changed']:,} changed")
+
+
+_COUNTS = {"new": "rows new", "changed": "rows changed", "deleted": "rows deleted", "unchanged": "rows as they were"}
+
+
+def _slowest_last(system: str) -> tuple[bool, str]:
+    """Gong answers three requests a second, so it is read in the background while the others are stored."""
+    return system == "gong", system
+
+
+def _why(result: Any) -> str:
+    for event in result.all_events:
+        if event.is_step_failure and event.step_failure_data.user_failure_data:
+            return str(event.step_failure_data.user_failure_data.description)
+        if event.is_step_failure and event.step_failure_data.error:
+            error = event.step_failure_data.error
+            return " ".join((error.cause or error).message.split())[:300]
+    return "the run failed before its first step"
+
+
+def _progress(say: Say) -> Callable[[str, int], None]:
+    told: dict[str, int] = {}
+
+    def progress(table: str, rows: int) -> None:
+        if rows - told.get(table, 0) >= 10_000:
+            told[table] = rows
+            say(f"  {table}: {rows:,} rows read so far")
+
+    return progress
+
+
+@contextmanager
+def _only_run(home: Home) -> Iterator[None]:
+    """Refuses a second run in the same home at the same time."""
+    with home.run_lock.open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.seek(0)
+            raise SophiaError(
+                f"another run (process {lock.read().strip() or 'unknown'}) is working in {home.path}",
+                remedy="Wait until it ends, or give this one a SOPHIA_HOME of its own",
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+__all__: Sequence[str] = ("RunOutcome", "RunRequest", "run_once")

@@ -1,0 +1,103 @@
+"""The error tree: every failure a user can meet, each with what, where and what to do.
+
+Belongs here: exception classes shared by more than one package.
+Does not belong here: handling them (the command line and the Dagster layer do that).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+
+class SophiaError(Exception):
+    """A failure that can be explained in one line: what happened, where, and what to do.
+
+    `exit_code` is what the command line returns for it.
+    """
+
+    exit_code = 1
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        remedy: str | None = None,
+        system: str | None = None,
+        obj: str | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+        self.system = system
+        self.obj = obj
+        self.request_id = request_id
+
+    def __str__(self) -> str:
+        where = "/".join(part for part in (self.system, self.obj) if part)
+        text = f"{where}: {self.message}" if where else self.message
+        if self.request_id:
+            text += f" (request {self.request_id})"
+        if self.remedy:
+            text += f". {self.remedy}"
+        return " ".join(text.split())
+
+
+class ConfigurationError(SophiaError):
+    """A setting or an argument is missing or wrong."""
+
+    exit_code = 2
+
+
+class DateOutOfRange(ConfigurationError):
+    """A date that is not a date, lies in the future, or lies before the company existed."""
+
+
+class PortTaken(SophiaError):
+    """A port that a server needs is in use by another program."""
+
+    exit_code = 3
+
+
+class WarehouseBusy(SophiaError):
+    """Another process has held the warehouse's write lock for longer than the bounded wait."""
+
+    exit_code = 4
+
+
+class SourceError(SophiaError):
+    """A business system could not be read. The warehouse keeps its last good data."""
+
+    exit_code = 5
+
+
+class ConnectionFailed(SourceError):
+    """No answer, a cut connection, a time-out, or a 5xx after the retries are spent."""
+
+
+class AuthenticationFailed(SourceError):
+    """The system refused the credential, or the credential lacks a permission."""
+
+
+class QuotaExhausted(SourceError):
+    """The system's limit is spent; it must not be asked again before `not_before` (UTC)."""
+
+    def __init__(self, message: str, *, not_before: datetime, **where: str | None) -> None:
+        super().__init__(message, **where)
+        self.not_before = not_before
+
+
+class ResponseInvalid(SourceError):
+    """The system answered with something that its contract does not allow."""
+
+
+class BriefingMissing(SophiaError):
+    """No briefing has been written for the date that was asked for."""
+
+    exit_code = 6
+
+
+class VerificationRefused(SophiaError):
+    """A text holds a figure, name or direction that no fact supports, so it is not published."""
+
+    exit_code = 7

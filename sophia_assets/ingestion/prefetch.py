@@ -1,0 +1,74 @@
+"""Reads ahead: the next pages are on their way while the last ones are being stored."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from typing import Final, TypeVar
+
+T = TypeVar("T")
+
+
+class _End:
+    """Put on the queue once the source is exhausted."""
+
+
+_END: Final = _End()
+_STOP_CHECK_SECONDS = 0.05
+_LONGEST_GOODBYE_SECONDS = 5.0
+
+
+@contextmanager
+def prefetched(source: Generator[T, None, None], *, ahead: int, at_once: bool = False) -> Iterator[Iterator[T]]:
+    """Iterates over `source` in a thread of its own, at most `ahead` items before the consumer.
+
+    The thread starts with the first item that is asked for, or `at_once`. What the source raises is raised to the
+    consumer at the place where it happened. On leaving, the thread stops after the item it is working
+    on; it is waited for briefly, since it may be in the middle of a slow request.
+    """
+    items: queue.Queue[T | BaseException | _End] = queue.Queue(maxsize=ahead)
+    stopped = threading.Event()
+
+    def put(item: T | BaseException | _End) -> bool:
+        while not stopped.is_set():
+            try:
+                items.put(item, timeout=_STOP_CHECK_SECONDS)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    def work() -> None:
+        try:
+            for item in source:
+                if not put(item):
+                    return
+            put(_END)
+        except BaseException as error:
+            put(error)
+        finally:
+            source.close()
+
+    worker = threading.Thread(target=work, name="read-ahead", daemon=True)
+
+    def consume() -> Iterator[T]:
+        if worker.ident is None:
+            worker.start()
+        while True:
+            item = items.get()
+            if isinstance(item, _End):
+                return
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+
+    try:
+        if at_once:
+            worker.start()
+        yield consume()
+    finally:
+        stopped.set()
+        if worker.ident is not None:
+            worker.join(_LONGEST_GOODBYE_SECONDS)

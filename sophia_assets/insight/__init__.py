@@ -1,0 +1,6 @@
+"""From facts to a briefing that can be trusted: candidates, writers, verification, rendering.
+
+Belongs here: choosing what is worth telling, putting it into words through slots, checking every
+figure, name, period and direction against the facts, and the forms a reader sees.
+Does not belong here: computing values (`metrics`), reading systems (`sources`), running (`orchestration`).
+"""

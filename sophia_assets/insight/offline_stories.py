@@ -1,0 +1,232 @@
+"""How the offline writer tells each kind of story: as a change, as a risk, and as the decision it calls for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sophia_assets.insight.nouns import noun
+from sophia_assets.insight.stories import Story
+from sophia_assets.insight.writing import DraftSentence
+from sophia_assets.metrics.facts import Fact, FactSet
+
+
+def slot(fact: Fact, aspect: str = "value") -> str:
+    """The slot that shows an aspect of a fact."""
+    return f"{{{{fact:{fact.id}}}}}" if aspect == "value" else f"{{{{fact:{fact.id}|{aspect}}}}}"
+
+
+def story_slot(story: Story, aspect: str = "subject") -> str:
+    """The slot that shows an aspect of a story."""
+    return f"{{{{story:{story.id}|{aspect}}}}}"
+
+
+def of_fact(fact: Fact, word: str) -> str:
+    """`word` in the number that a count asks for."""
+    return word if fact.value == 1 else f"{word}s"
+
+
+@dataclass(frozen=True)
+class Told:
+    """A story with its evidence at hand."""
+
+    story: Story
+    evidence: dict[str, Fact]
+
+    @property
+    def name(self) -> str:
+        return story_slot(self.story)
+
+    @property
+    def main(self) -> Fact:
+        """The decisive fact."""
+        return next(iter(self.evidence.values()))
+
+    def get(self, metric: str) -> Fact | None:
+        return self.evidence.get(metric)
+
+    def is_likely_to(self, outcome: str, gerund: str) -> str:
+        """`is likely to leave`, or `has a roughly even chance of leaving`."""
+        word = story_slot(self.story, "likelihood")
+        if (self.story.likelihood or "").endswith("chance"):
+            return f"has {'a ' if self.story.likelihood == 'roughly even chance' else ''}{word} of {gerund}"
+        return f"is {word} to {outcome}"
+
+
+def tell_change(story: Story, facts: FactSet, number: int) -> DraftSentence:
+    """The story as something that happened; `number` is its place, so that neighbours differ in form."""
+    told = _told(story, facts)
+    if story.kind == "metric_change":
+        return DraftSentence(_metric_change(told.main, number), story.id)
+    return DraftSentence(_CHANGES[story.kind](told), story.id)
+
+
+def tell_risk(story: Story, facts: FactSet) -> DraftSentence:
+    """The story as something that may go wrong, with its likelihood."""
+    return DraftSentence(_RISKS[story.kind](_told(story, facts)), story.id)
+
+
+def decision(story: Story, facts: FactSet) -> DraftSentence:
+    """What the reader has to decide about the story, and by when."""
+    told = _told(story, facts)
+    return DraftSentence(f"Decide by {story_slot(story, 'due')} {_DECISIONS[story.kind](told)}.", story.id)
+
+
+def _told(story: Story, facts: FactSet) -> Told:
+    found = [fact for fact in map(facts.get, story.fact_ids) if fact is not None]
+    return Told(story, {fact.metric: fact for fact in found})
+
+
+def _moved(fact: Fact) -> bool:
+    return fact.direction in ("up", "down") and bool(fact.delta_display)
+
+
+def _comparison(fact: Fact) -> str:
+    """`, up 5 from the 30 days before`, or nothing where the fact has not moved."""
+    if not _moved(fact) or fact.previous_period is None:
+        return ""
+    return f", {slot(fact, 'direction')} {slot(fact, 'delta')} from {slot(fact, 'previous_period')}"
+
+
+def _metric_change(fact: Fact, number: int) -> str:
+    name = noun(fact)
+    when = "" if fact.period.key == "as_of" else f" {slot(fact, 'period')}"
+    since = f"since {slot(fact, 'previous_period')}"
+    forms = [
+        f"{name.opening} {slot(fact, 'moved')} {slot(fact, 'delta')} to {slot(fact)}{when or ' ' + since}.",
+        f"{name.opening} {name.be} {slot(fact)}{when}{_comparison(fact)}.",
+        f"{name.opening} {slot(fact, 'moved')} from {slot(fact, 'previous')} to {slot(fact)}{when or ' ' + since}.",
+    ]
+    return forms[number % len(forms)]
+
+
+def _account_signs(told: Told) -> str:
+    score, mentions = told.get("satisfaction_score"), told.get("churn_risk_mentions")
+    signs = []
+    if score is not None and _moved(score):
+        signs.append(f"its satisfaction score {slot(score, 'moved')} {slot(score, 'delta')} to {slot(score)}")
+    if mentions is not None:
+        signs.append(f"leaving came up in {slot(mentions)} {of_fact(mentions, 'call')}")
+    return " and ".join(signs)
+
+
+def _account_facts(told: Told) -> str:
+    money, renewal = told.get("mrr"), told.get("days_to_renewal")
+    parts = [f"pays {slot(money)} a month" if money else "", f"renews in {slot(renewal)}" if renewal else ""]
+    return " and ".join(part for part in parts if part)
+
+
+def _risk_account(told: Told) -> str:
+    signs = _account_signs(told)
+    return (
+        f"{told.name}, which {_account_facts(told)}, {told.is_likely_to('leave', 'leaving')}"
+        f"{': ' + signs if signs else ''}."
+    )
+
+
+def _change_account(told: Told) -> str:
+    signs = _account_signs(told) or _account_facts(told)
+    return f"At {told.name}, {signs}."
+
+
+def _slips(told: Told) -> str:
+    pushes, late = told.get("close_date_pushes"), told.get("days_past_close")
+    signs = [
+        f"its close date moved {slot(pushes)} {of_fact(pushes, 'time')}" if pushes else "",
+        f"it is {slot(late)} past its close date" if late else "",
+    ]
+    return " and ".join(sign for sign in signs if sign)
+
+
+def _risk_deal(told: Told) -> str:
+    return f"{told.name}, worth {slot(told.main)}, {told.is_likely_to('slip again', 'slipping again')}: {_slips(told)}."
+
+
+def _change_deal(told: Told) -> str:
+    return f"{told.name}, worth {slot(told.main)}, keeps slipping: {_slips(told)}."
+
+
+def _risk_stage(told: Told) -> str:
+    what = told.is_likely_to("go cold", "going cold").replace("is ", "are ", 1).replace("has ", "have ", 1)
+    value = told.get("stalled_value")
+    worth = f", worth {slot(value)}" if value else ""
+    return (
+        f"Deals waiting in {told.name} {what}: {slot(told.main)} "
+        f"{'is' if told.main.value == 1 else 'are'} stalled{_comparison(told.main)}{worth}."
+    )
+
+
+def _change_stage(told: Told) -> str:
+    value = told.get("stalled_value")
+    worth = f", with {slot(value)} stuck" if value else ""
+    return f"{told.name} has {slot(told.main)} stalled {of_fact(told.main, 'deal')}{_comparison(told.main)}{worth}."
+
+
+def _calls_naming(told: Told) -> str:
+    fact = told.main
+    return f"came up in {slot(fact)} {of_fact(fact, 'call')} {slot(fact, 'period')}{_comparison(fact)}"
+
+
+def _risk_competitor(told: Told) -> str:
+    return f"{told.name} {told.is_likely_to('cost us deals', 'costing us deals')}: it {_calls_naming(told)}."
+
+
+def _change_competitor(told: Told) -> str:
+    return f"{told.name} {_calls_naming(told)}."
+
+
+def _owes(told: Told) -> str:
+    return f"owes {slot(told.main)} in overdue invoices{_comparison(told.main)}"
+
+
+def _risk_overdue(told: Told) -> str:
+    return f"{told.name} {told.is_likely_to('pay later still', 'paying later still')}: it {_owes(told)}."
+
+
+def _change_expansion(told: Told) -> str:
+    fact, money = told.main, told.get("mrr")
+    now = f" and now pays {slot(money)} a month" if money else ""
+    return f"{told.name} added {slot(fact)} a month {slot(fact, 'period')}{now}."
+
+
+def _change_churn(told: Told) -> str:
+    fact, money = told.main, told.get("mrr")
+    if money is not None and money.value > 0:
+        return f"{told.name} gave up {slot(fact)} a month {slot(fact, 'period')} and still pays {slot(money)} a month."
+    return f"{told.name} left {slot(fact, 'period')} and took {slot(fact)} a month with it."
+
+
+def _change_win(told: Told) -> str:
+    return f"We won {told.name}, worth {slot(told.main)}, {slot(told.main, 'period')}."
+
+
+_CHANGES: dict[str, Callable[[Told], str]] = {
+    "account_at_risk": _change_account,
+    "slipping_deal": _change_deal,
+    "stalled_stage": _change_stage,
+    "competitor_pressure": _change_competitor,
+    "overdue_payment": lambda told: f"{told.name} {_owes(told)}.",
+    "expansion": _change_expansion,
+    "churn": _change_churn,
+    "big_win": _change_win,
+}
+_RISKS: dict[str, Callable[[Told], str]] = {
+    "account_at_risk": _risk_account,
+    "slipping_deal": _risk_deal,
+    "stalled_stage": _risk_stage,
+    "competitor_pressure": _risk_competitor,
+    "overdue_payment": _risk_overdue,
+}
+_DECISIONS: dict[str, Callable[[Told], str]] = {
+    "account_at_risk": lambda told: f"how to keep {told.name}, which {_account_facts(told)}",
+    "slipping_deal": lambda told: f"whether {told.name}, worth {slot(told.main)}, stays in the forecast",
+    "stalled_stage": lambda told: (
+        f"what to do about the {told.name} stage, where {slot(told.main)} "
+        f"{of_fact(told.main, 'deal')} {'is' if told.main.value == 1 else 'are'} stalled"
+    ),
+    "competitor_pressure": lambda told: f"how to answer {told.name}, which {_calls_naming(told)}",
+    "overdue_payment": lambda told: f"how to collect from {told.name}, which owes {slot(told.main)}",
+    "expansion": lambda told: f"what comes next for {told.name}, which added {slot(told.main)} a month",
+    "churn": lambda told: f"how to win back {told.name}, which took {slot(told.main)} a month away",
+    "big_win": lambda told: f"who looks after {told.name}, won for {slot(told.main)}",
+}

@@ -1,0 +1,94 @@
+"""The JSON form of a briefing, which programs and readers rely on: its keys stay stable."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from sophia_assets.insight.briefing import Briefing, Sentence
+from sophia_assets.insight.gaps import STATE_WORDS, excluded_sources
+from sophia_assets.insight.stories import story_as_json
+from sophia_assets.insight.writing import SourceStatus
+from sophia_assets.metrics.facts import fact_as_json
+
+
+def briefing_as_json(briefing: Briefing) -> dict[str, Any]:
+    """A dict that `json.dumps` takes; `facts` holds every fact that a sentence, a story or a chart cites.
+
+    Names in texts are shown as `names.safe_name` gives them; `dimensions` of facts hold them as the
+    system has them, and must be escaped by whoever shows them.
+    """
+    request, told = briefing.request, briefing.told_story_ids()
+    return {
+        "date": request.date.isoformat(),
+        "company": request.company_name,
+        "title": briefing.title,
+        "timezone": request.timezone,
+        "generated_at": request.generated_at.isoformat(),
+        "writer": briefing.writer,
+        "bottom_line": briefing.bottom_line_text,
+        "bottom_line_sentences": [_sentence(sentence) for sentence in briefing.bottom_line],
+        "sections": [
+            {
+                "key": section.key,
+                "title": section.title,
+                "sentences": [_sentence(sentence) for sentence in section.sentences],
+            }
+            for section in briefing.sections
+        ],
+        "stories": [{**story_as_json(story), "told": story.id in told} for story in request.stories],
+        "charts": [asdict(chart) for chart in briefing.charts],
+        "facts": [fact_as_json(fact) for fact in briefing.cited_facts()],
+        "freshness": [_status(status) for status in request.statuses],
+        "excluded_sources": [
+            {"system": status.system, "display_name": status.display_name, "reason": STATE_WORDS[status.state]}
+            for status in excluded_sources(request)
+        ],
+        "confidence": {
+            "level": briefing.confidence.level,
+            "reason": briefing.confidence.reason,
+            "unanswered": list(briefing.confidence.unanswered),
+        },
+        "verification": _verification(briefing),
+        "usage": dict(briefing.usage),
+    }
+
+
+def _sentence(sentence: Sentence) -> dict[str, Any]:
+    return {
+        "text": sentence.text,
+        "fact_ids": list(sentence.fact_ids),
+        "story_id": sentence.story_id,
+        "template": sentence.template or None,
+    }
+
+
+def _status(status: SourceStatus) -> dict[str, Any]:
+    return {
+        "system": status.system,
+        "display_name": status.display_name,
+        "state": status.state,
+        "last_loaded_at": status.last_loaded_at.isoformat() if status.last_loaded_at else None,
+        "newest_data": status.newest_data.isoformat() if status.newest_data else None,
+        "rows": status.rows,
+        "message": status.message,
+    }
+
+
+def _verification(briefing: Briefing) -> dict[str, Any]:
+    checked = briefing.verification
+    return {
+        "status": "verified",
+        "sentences": checked.sentences,
+        "figures": checked.figures,
+        # What was refused is never shown: its words are not known to be safe or true.
+        "rejected": [
+            {
+                "section": item.section,
+                "findings": [{"kind": finding.kind, "message": finding.message} for finding in item.findings],
+            }
+            for item in checked.rejected
+        ],
+        "rewritten_sections": list(checked.rewritten),
+        "shortened": checked.shortened,
+    }

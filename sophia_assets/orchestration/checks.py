@@ -1,0 +1,104 @@
+"""Checks of the raw tables: their declared expectations on Great Expectations, their volume, their newest event.
+
+One step per system checks all of its tables, since the validation worker is best asked in one go.
+"""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import dagster as dg
+
+from sophia_assets.quality.outcomes import Outcome
+from sophia_assets.quality.tables import newest_event, validate, volume
+from sophia_assets.services import Services
+from sophia_assets.sources import registry
+from sophia_assets.sources.declarations import Expectation, Table
+
+NOT_EMPTY = "table_has_rows"
+NEWEST_EVENT = "newest_event_is_recent"
+
+
+def raw_checks() -> list[dg.AssetChecksDefinition]:
+    """One multi-check per registered system."""
+    return [_system_checks(system) for system in registry.SYSTEMS]
+
+
+def _system_checks(system: str) -> dg.AssetChecksDefinition:
+    tables = registry.tables(system)
+
+    @dg.multi_asset_check(
+        name=f"{system}_quality",
+        specs=[spec for table in tables for spec in _specs(table)],
+        can_subset=True,
+    )
+    def check_tables(
+        context: dg.AssetCheckExecutionContext, services: dg.ResourceParam[Services]
+    ) -> Iterator[dg.AssetCheckResult]:
+        wanted = {(tuple(key.asset_key.path), key.name) for key in context.selected_asset_check_keys}
+        for table in tables:
+            asset = (table.system, table.name)
+            names = {name for path, name in wanted if path == asset}
+            for result in _results(services, table, names):
+                if not result.passed:
+                    observed = result.metadata["observed"].value
+                    context.log.warning(f"{table.qualified_name}: {result.check_name}: {observed}")
+                yield result
+
+    return check_tables
+
+
+def _specs(table: Table) -> Iterator[dg.AssetCheckSpec]:
+    key = dg.AssetKey([table.system, table.name])
+    for expectation in table.expectations:
+        yield dg.AssetCheckSpec(expectation.name, asset=key, description=_description(expectation))
+    yield dg.AssetCheckSpec(NOT_EMPTY, asset=key, description="The table has at least one live row.")
+    if table.freshness.newest_event:
+        yield dg.AssetCheckSpec(
+            NEWEST_EVENT,
+            asset=key,
+            description=(
+                f"The newest event is at most {_span(table.freshness.newest_event)} older than the time up to which "
+                "the table was read: a source that answers with nothing new still looks fresh otherwise."
+            ),
+        )
+
+
+def _description(expectation: Expectation) -> str:
+    from sophia_assets.quality.client import in_words
+
+    return f"{in_words(expectation)}. A failure is {'an error' if expectation.severity == 'error' else 'a warning'}."
+
+
+def _results(services: Services, table: Table, names: set[str]) -> Iterator[dg.AssetCheckResult]:
+    chosen = [expectation for expectation in table.expectations if expectation.name in names]
+    for outcome in validate(services.quality, services.warehouse, table, chosen):
+        yield _result(table, outcome)
+    if NOT_EMPTY in names:
+        yield _result(table, volume(services.warehouse, table, NOT_EMPTY))
+    if NEWEST_EVENT in names:
+        yield _result(table, newest_event(services.warehouse, table, NEWEST_EVENT))
+
+
+def _result(table: Table, outcome: Outcome) -> dg.AssetCheckResult:
+    metadata: dict[str, Any] = {
+        "expected": outcome.expected,
+        "observed": outcome.observed,
+        "rows checked": outcome.rows,
+        "rows that do not meet it": outcome.unexpected,
+    }
+    if not outcome.passed and outcome.recovery:
+        metadata["what to do"] = outcome.recovery
+    if outcome.errored:
+        metadata["check errored"] = "The check itself could not run; this says nothing about the data."
+    return dg.AssetCheckResult(
+        asset_key=[table.system, table.name],
+        check_name=outcome.name,
+        passed=outcome.passed,
+        severity=dg.AssetCheckSeverity.WARN if outcome.severity == "warn" else dg.AssetCheckSeverity.ERROR,
+        metadata=metadata,
+    )
+
+
+def _span(length: timedelta) -> str:
+    return f"{length.days} days" if length.days else f"{length.total_seconds() / 3600:.0f} hours"

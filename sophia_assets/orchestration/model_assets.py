@@ -1,0 +1,95 @@
+"""One asset per SQL model, built together in one transaction, each with a check of its grain and columns."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+
+from sophia_assets.orchestration.metadata import model_column_schema, rows_as_markdown
+from sophia_assets.services import Services
+from sophia_assets.sources import registry
+from sophia_assets.warehouse.building import BuiltModel, build_models
+from sophia_assets.warehouse.models import Model, column_lineage, load_models
+
+CHECK_NAME = "grain_and_columns_hold"
+
+
+def model_assets() -> list[dg.AssetsDefinition]:
+    """The assets of every model under `sql/`."""
+    models = load_models()
+
+    @dg.multi_asset(
+        name="sql_models",
+        specs=[_spec(model) for model in models.values()],
+        check_specs=[
+            dg.AssetCheckSpec(
+                CHECK_NAME,
+                asset=[model.schema, model.name],
+                description=f"Rows are unique by {', '.join(model.grain)}; the columns are those that are declared.",
+            )
+            for model in models.values()
+        ],
+        can_subset=True,
+    )
+    def build(context: dg.AssetExecutionContext, services: dg.ResourceParam[Services]) -> Iterator[Any]:
+        wanted = {".".join(key.path) for key in context.selected_asset_keys}
+        chosen = [model for name, model in models.items() if name in wanted]
+        for built in build_models(services.warehouse, chosen, {"timezone": services.settings.timezone}):
+            context.log.info(f"{built.model.qualified_name}: {built.rows:,} rows in {built.seconds:.2f} s")
+            yield dg.MaterializeResult(
+                asset_key=[built.model.schema, built.model.name],
+                metadata=_metadata(built, models, services),
+                check_results=[_check(built)],
+            )
+
+    return [build]
+
+
+def _spec(model: Model) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        key=[model.schema, model.name],
+        deps=[dg.AssetKey(name.split(".")) for name in model.dependencies],
+        description=model.description,
+        group_name=model.schema,
+        owners=[model.owner],
+        kinds={"sql", "duckdb"},
+        tags={"layer": model.schema},
+        metadata={
+            "dagster/table_name": model.qualified_name,
+            "dagster/column_schema": model_column_schema(model),
+            "grain": ", ".join(model.grain),
+            "query": dg.MetadataValue.md(f"```sql\n{model.select}\n```"),
+        },
+    )
+
+
+def _metadata(built: BuiltModel, models: Mapping[str, Model], services: Services) -> dict[str, Any]:
+    model = built.model
+    columns_of = {name: list(other.columns) for name, other in models.items()}
+    columns_of |= {table.qualified_name: [*table.column_names, "_deleted_at"] for table in registry.tables()}
+    lineage = {
+        column: [dg.TableColumnDep(dg.AssetKey(table.split(".")), origin) for table, origin in origins]
+        for column, origins in column_lineage(model, columns_of).items()
+    }
+    select = f"SELECT {', '.join(model.columns)} FROM {model.qualified_name}"
+    return {
+        "dagster/row_count": built.rows,
+        "dagster/column_schema": model_column_schema(model, built.types),
+        "dagster/column_lineage": dg.TableColumnLineage(lineage),
+        "seconds": round(built.seconds, 3),
+        "preview": dg.MetadataValue.md(rows_as_markdown(services.warehouse, select, list(model.columns))),
+    }
+
+
+def _check(built: BuiltModel) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        asset_key=[built.model.schema, built.model.name],
+        check_name=CHECK_NAME,
+        passed=not built.repeated_keys and not built.column_differences,
+        metadata={
+            "rows": built.rows,
+            "keys that occur more than once": built.repeated_keys,
+            "columns that differ from the declaration": ", ".join(built.column_differences) or "none",
+            "what to do on failure": f"Correct sql/{built.model.schema}/{built.model.name}.sql or its header",
+        },
+    )

@@ -1,0 +1,54 @@
+"""Resources: what assets and ops are given to work with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from sophia_assets.services import Services
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dg.resource(description="Settings, warehouse, systems and the validation worker of the home that was last run.")
+def services_resource(_context: dg.InitResourceContext) -> Iterator[Services]:
+    """Services for one run, closed at its end."""
+    services = Services.from_environment()
+    try:
+        yield services
+    finally:
+        services.close()
+
+
+class FactsIOManager(dg.IOManager):
+    """Keeps a day's facts as one Parquet file under the home."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def handle_output(self, context: dg.OutputContext, obj: pd.DataFrame) -> None:
+        """Writes the frame so that a reader sees the old file or the new one."""
+        path = self._path(context.partition_key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial")
+        obj.to_parquet(partial, index=False)
+        partial.replace(path)
+
+    def load_input(self, context: dg.InputContext) -> pd.DataFrame:
+        """Reads the frame of the same day."""
+        import pandas as pd
+
+        return pd.read_parquet(self._path(context.partition_key))
+
+    def _path(self, day: str) -> Path:
+        return self._services.home.path / "facts" / f"{day}.parquet"
+
+
+@dg.io_manager(required_resource_keys={"services"}, description="Facts as Parquet files under the home, one a day.")
+def facts_io_manager(context: dg.InitResourceContext) -> FactsIOManager:
+    """The manager for the home of the run's services."""
+    return FactsIOManager(context.resources.services)

@@ -1,0 +1,80 @@
+"""The worker: reads requests as lines of JSON, validates Arrow files with Great Expectations, answers in lines.
+
+A request is `{"table", "file", "expectations": [{"name", "kind", "arguments"}]}`; the answer is
+`{"results": [...]}` in the same order, or `{"failure": "..."}`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any, TextIO
+
+
+def main() -> None:
+    """Imports Great Expectations, says so, then answers until its input closes."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    # Whatever a library prints must not get between the answers.
+    os.dup2(2, 1)
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    import great_expectations as gx
+
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]
+    _say(answers, {"ready": True})
+    for line in sys.stdin:
+        try:
+            answer: dict[str, Any] = {"results": _validate(gx, context, json.loads(line))}
+        except Exception as error:  # the worker outlives a bad request and says what was wrong with it
+            answer = {"failure": f"{type(error).__name__}: {error}"}
+        _say(answers, answer)
+
+
+def _say(answers: TextIO, message: dict[str, Any]) -> None:
+    answers.write(json.dumps(message) + "\n")
+    answers.flush()
+
+
+def _validate(gx: Any, context: Any, request: dict[str, Any]) -> list[dict[str, Any]]:
+    import pyarrow as pa
+
+    with pa.memory_map(request["file"]) as source:
+        frame = pa.ipc.open_file(source).read_all().to_pandas(date_as_object=False)
+    source_name = f"source_{len(context.data_sources.all())}"
+    asset = context.data_sources.add_pandas(source_name).add_dataframe_asset(request["table"])
+    batch = asset.add_batch_definition_whole_dataframe("rows").get_batch({"dataframe": frame})
+    suite = gx.ExpectationSuite(name=f"{request['table']}:{source_name}")
+    for position, expectation in enumerate(request["expectations"]):
+        suite.add_expectation(_expectation(gx, expectation, position))
+    validation = batch.validate(suite, result_format="SUMMARY").to_json_dict()
+    context.data_sources.delete(source_name)
+    found = {result["expectation_config"]["meta"]["position"]: result for result in validation["results"]}
+    return [_summary(found[position], len(frame)) for position in range(len(request["expectations"]))]
+
+
+def _expectation(gx: Any, declared: dict[str, Any], position: int) -> Any:
+    name = "Expect" + "".join(part.capitalize() for part in declared["kind"].split("_"))
+    return getattr(gx.expectations, name)(**declared["arguments"], meta={"position": position})
+
+
+def _summary(result: dict[str, Any], rows: int) -> dict[str, Any]:
+    raised = [info for info in _exceptions(result.get("exception_info") or {}) if info.get("raised_exception")]
+    details = result.get("result") or {}
+    observed = details.get("observed_value")
+    return {
+        "success": bool(result["success"]),
+        "rows": rows,
+        "unexpected": int(details.get("unexpected_count") or 0),
+        "observed_value": observed if isinstance(observed, (int, float)) else None,
+        "error": (raised[0].get("exception_message") or "the check could not run")[:300] if raised else None,
+    }
+
+
+def _exceptions(info: dict[str, Any]) -> list[dict[str, Any]]:
+    """Errors are given flat, or one level down by metric."""
+    return [info] if "raised_exception" in info else [value for value in info.values() if isinstance(value, dict)]
+
+
+if __name__ == "__main__":
+    main()

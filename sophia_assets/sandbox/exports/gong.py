@@ -1,0 +1,102 @@
+"""Gong's part of an export folder."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import datetime
+
+from sophia_assets.errors import ConfigurationError
+from sophia_assets.sandbox.company_data import GongCall, GongData, GongUser
+from sophia_assets.sandbox.exports.files import ExportFile, Row
+from sophia_assets.sandbox.exports.values import Cells, hubspot_id
+
+
+def build_gong(objects: Mapping[str, ExportFile], cells: Cells) -> GongData | None:
+    """Users and calls with their trackers and transcripts, or None without any Gong file."""
+    if not any(name.startswith("gong/") for name in objects):
+        return None
+    trackers: dict[str, dict[str, int]] = defaultdict(dict)
+    for row in _rows(objects, "gong/call_trackers"):
+        hits = cells.whole(row, "hits")
+        trackers[cells.required(row, "call_id")][cells.required(row, "tracker")] = 1 if hits is None else hits
+    sentences: dict[str, list[tuple[int, Row]]] = defaultdict(list)
+    for row in _rows(objects, "gong/transcripts"):
+        sentences[cells.required(row, "call_id")].append((cells.whole(row, "position") or 0, row))
+    users = _rows(objects, "gong/users")
+    calls = [_call(row, cells, trackers, sentences) for row in _rows(objects, "gong/calls")]
+    calls.sort(key=lambda call: (call.started, call.id))
+    earliest = min((call.started for call in calls), default=None)
+    known = {user.id: user for user in (_user(row, cells, earliest) for row in users)}
+    for call in calls:
+        host = known.get(call.primary_user_id)
+        if host is not None:
+            call.parties.append(_party(call, host))
+    return GongData(list(known.values()), calls, "1", "Exports")
+
+
+def _call(
+    row: Row,
+    cells: Cells,
+    trackers: Mapping[str, dict[str, int]],
+    sentences: Mapping[str, list[tuple[int, Row]]],
+) -> GongCall:
+    call_id = cells.required(row, "call_id")
+    started = cells.moment(row, "started_at", event=True)
+    if started is None:
+        raise ConfigurationError(f"{row.file}, line {row.line}: started_at is empty", remedy="A call needs a date.")
+    said = sorted(sentences.get(call_id, []), key=lambda entry: entry[0])
+    return GongCall(
+        id=call_id,
+        title=cells.text(row, "title") or "Call",
+        started=started,
+        duration_s=cells.whole(row, "duration_s") or 0,
+        primary_user_id=cells.text(row, "primary_user_id") or "",
+        parties=[],
+        direction=cells.text(row, "direction") or "Conference",
+        account_id=hubspot_id(cells.text(row, "company_id")),
+        account_name=cells.text(row, "company_name"),
+        deal_id=hubspot_id(cells.text(row, "deal_id")),
+        trackers=dict(trackers.get(call_id, {})),
+        sentences=[_sentence(line, cells) for _, line in said],
+    )
+
+
+def _sentence(row: Row, cells: Cells) -> tuple[str, str, int, int, str]:
+    start = cells.whole(row, "start_ms") or 0
+    return (
+        cells.text(row, "speaker_id") or "",
+        cells.text(row, "topic") or "",
+        start,
+        cells.whole(row, "end_ms") or start,
+        cells.text(row, "text") or "",
+    )
+
+
+def _user(row: Row, cells: Cells, earliest: datetime | None) -> GongUser:
+    created = cells.moment(row, "created_at") or earliest
+    if created is None:
+        raise ConfigurationError(
+            f"{row.file}, line {row.line}: created_at is empty", remedy="Without calls a user needs a date."
+        )
+    return GongUser(
+        id=cells.required(row, "user_id"),
+        email=cells.text(row, "email") or "",
+        first_name=cells.text(row, "first_name") or "",
+        last_name=cells.text(row, "last_name") or "",
+        title=cells.text(row, "title") or "",
+        created=created,
+        manager_id=cells.text(row, "manager_id"),
+        active=cells.truth(row, "active", True),
+    )
+
+
+def _party(call: GongCall, host: GongUser) -> dict[str, object]:
+    return {
+        "id": f"{call.id}0", "emailAddress": host.email, "name": f"{host.first_name} {host.last_name}".strip(),
+        "title": host.title, "userId": host.id, "speakerId": host.id, "affiliation": "Internal", "methods": ["Invitee"],
+    }  # fmt: skip
+
+
+def _rows(objects: Mapping[str, ExportFile], name: str) -> list[Row]:
+    return objects[name].rows if name in objects else []

@@ -1,0 +1,68 @@
+"""Loads a folder of exports as a company."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sophia_assets.errors import ConfigurationError
+from sophia_assets.sandbox.company.streams import zone
+from sophia_assets.sandbox.company_data import CompanyData
+from sophia_assets.sandbox.exports.files import SUFFIXES, ExportFile, read_file
+from sophia_assets.sandbox.exports.gong import build_gong
+from sophia_assets.sandbox.exports.hubspot import build_hubspot
+from sophia_assets.sandbox.exports.layouts import LayoutReader, find_layout
+from sophia_assets.sandbox.exports.objects import KEYS
+from sophia_assets.sandbox.exports.snowflake import build_snowflake
+from sophia_assets.sandbox.exports.values import Cells, no_dates
+
+
+def load_exports(directory: Path, *, timezone: str, layout: Path | None = None) -> CompanyData:
+    """The company whose exports lie in `directory`; see the package's docstring for what may lie there.
+
+    Dates without a time are midnight in `timezone`. `first_day` and `last_day` span the events in
+    the files (forecasts such as the close date of an open deal are not events). `layout` is the path
+    of a layout that goes before any other. A system without files is None.
+
+    Raises ConfigurationError, in one line, for a folder that is missing or holds nothing known, a
+    file without a required column, an empty key, or a date that is none.
+    """
+    if not directory.is_dir():
+        raise ConfigurationError(f"there is no folder {directory}", remedy="Name a folder of CSV or JSONL exports.")
+    cells = Cells(zone(timezone))
+    found_layout = find_layout(directory, layout)
+    reader = LayoutReader(found_layout, directory, cells) if found_layout else None
+    objects = reader.read() if reader else _native_objects(directory)
+    for name, file in objects.items():
+        if name not in KEYS:
+            raise ConfigurationError(f"{name} is not a known object", remedy=f"Known are: {', '.join(KEYS)}.")
+        file.require(KEYS[name])
+    gong = build_gong(objects, cells)
+    snowflake = build_snowflake(objects, cells)
+    hubspot = build_hubspot(objects, cells)
+    if cells.first_event is None or cells.last_event is None:
+        raise no_dates()
+    name = str(found_layout.get("name") or directory.name) if found_layout else directory.resolve().name
+    return CompanyData(
+        name=name,
+        first_day=cells.first_event,
+        last_day=cells.last_event,
+        hubspot=hubspot,
+        gong=gong,
+        snowflake=snowflake,
+        warnings=[*(reader.warnings if reader else []), *cells.warnings],
+    )
+
+
+def _native_objects(directory: Path) -> dict[str, ExportFile]:
+    objects = {
+        name: read_file(path, path.relative_to(directory).as_posix())
+        for name in KEYS
+        for path in (directory / f"{name}{suffix}" for suffix in SUFFIXES)
+        if path.is_file()
+    }
+    if not objects:
+        raise ConfigurationError(
+            f"no file in {directory} is recognised",
+            remedy=f"Expected files such as {', '.join(f'{name}.csv' for name in list(KEYS)[:3])}, or a layout.yaml.",
+        )
+    return objects

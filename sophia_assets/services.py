@@ -1,0 +1,175 @@
+"""What a run works with: settings, home, warehouse, sources, the validation worker.
+
+Belongs here: wiring the layers for one process, each made when first needed. Does not belong here:
+Dagster, or the command line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from sophia_assets.errors import SophiaError, SourceError
+from sophia_assets.home import Home, current_home
+from sophia_assets.ingestion.attempts import AttemptLog
+from sophia_assets.ingestion.ingest import group_window, ingest_group
+from sophia_assets.ingestion.read_ahead import ReadAheadSource
+from sophia_assets.insight.grounds import StatusReader
+from sophia_assets.metrics.catalog import load_catalog
+from sophia_assets.settings import Settings, load_settings
+from sophia_assets.sources import registry
+from sophia_assets.sources.declarations import Window
+from sophia_assets.warehouse.interface import LoadResult, Warehouse
+from sophia_assets.warehouse.models import load_models
+
+if TYPE_CHECKING:
+    from sophia_assets.insight.archive import BriefingFiles
+    from sophia_assets.insight.briefing import Briefing
+    from sophia_assets.metrics.facts import FactSet
+    from sophia_assets.quality.client import QualityWorker
+
+Progress = Callable[[str, int], None]
+
+
+@dataclass
+class Services:
+    """The services of one process for one home. Close it to stop what it started.
+
+    `sandbox_env` holds the addresses of a sandbox of one's own; None looks for an announced one.
+    """
+
+    settings: Settings
+    home: Home
+    progress: Progress | None = None
+    sandbox_env: Mapping[str, str] | None = None
+
+    @classmethod
+    def from_environment(cls) -> Services:
+        """For the home that was last run. Raises ConfigurationError for a bad setting."""
+        settings = load_settings()
+        return cls(settings, current_home(settings))
+
+    @cached_property
+    def warehouse(self) -> Warehouse:
+        """The warehouse, created with its tables where it does not exist."""
+        from sophia_assets.warehouse.duckdb_warehouse import DuckDBWarehouse
+
+        self.home.prepare()
+        return DuckDBWarehouse(self.home.warehouse_file)
+
+    @cached_property
+    def attempts(self) -> AttemptLog:
+        return AttemptLog(self.home.path / "attempts")
+
+    @cached_property
+    def _sources(self) -> dict[str, ReadAheadSource]:
+        return {}
+
+    @property
+    def quality(self) -> QualityWorker:
+        """The validation worker; it starts with the first use, and importing takes it seconds."""
+        return self._quality
+
+    @cached_property
+    def _quality(self) -> QualityWorker:
+        from sophia_assets.quality.client import QualityWorker
+
+        return QualityWorker()
+
+    def source(self, system: str) -> ReadAheadSource:
+        """The client of a system. Raises ConfigurationError or ConnectionFailed where it cannot be reached."""
+        if system not in self._sources:
+            connection = self.settings.connection(system, self.sandbox_env or self.home.sandbox_env())
+            source = registry.create_source_from_settings(system, connection)
+            self._sources[system] = ReadAheadSource(source)
+        return self._sources[system]
+
+    def span(self, first: date, last: date) -> Window:
+        """The cursor time of the business days from `first` to `last`, both included."""
+        return Window(self._midnight(first), self._midnight(last + timedelta(days=1)))
+
+    def start_reading(self, systems: Iterable[str], span: Window) -> None:
+        """Begins to read the systems' groups; `ingest` for the same span takes over. A failure shows there."""
+        for system in systems:
+            for group in registry.groups(system):
+                with suppress(SophiaError):
+                    self.source(system).start(group, self._window(system, group, span))
+
+    def ingest(self, system: str, group: str, span: Window, run_id: str) -> list[LoadResult]:
+        """Loads a group for a span and remembers how it went. Raises SophiaError; the data then stays as it was."""
+        try:
+            window = self._window(system, group, span)
+            results = ingest_group(
+                self.source(system), group, window, self.warehouse, run_id=run_id, progress=self.progress
+            )
+        except SourceError as error:
+            self.attempts.failed(system, group, str(error), datetime.now(UTC))
+            raise
+        self.attempts.succeeded(system, group)
+        return results
+
+    @property
+    def connected(self) -> tuple[str, ...]:
+        """The systems that are not off, by setting or because the company does not use them."""
+        company = self.home.company()
+        off = company.off if company else ()
+        return tuple(
+            system
+            for system, mode in self.settings.modes.items()
+            if mode == "live" or (mode == "sandbox" and system not in off)
+        )
+
+    def statuses(self) -> StatusReader:
+        """How the systems' data stands."""
+        return StatusReader(self.warehouse, self.attempts, self.connected, self.settings.timezone)
+
+    def compute_facts(self, day: date) -> FactSet:
+        """All facts of a day, from the marts as they stand."""
+        from sophia_assets.metrics.computation import FactContext, compute_facts
+
+        context = FactContext(
+            day=day,
+            timezone=self.settings.timezone,
+            history_start=self.home.history_start(self.settings),
+            loaded_through=self.statuses().loaded_through(),
+            fiscal_year_start_month=self.settings.fiscal_year_start_month,
+        )
+        return compute_facts(self.warehouse, load_catalog(), load_models(), context)
+
+    def write_briefing(self, day: date, facts: FactSet) -> tuple[Briefing, BriefingFiles]:
+        """Builds, verifies and files the briefing of a day."""
+        from sophia_assets.insight.archive import BriefingArchive
+        from sophia_assets.insight.briefing import build_briefing
+        from sophia_assets.insight.grounds import owners_of
+        from sophia_assets.insight.offline_writer import OfflineWriter
+        from sophia_assets.insight.writing import BriefingRequest
+
+        company = self.home.company()
+        request = BriefingRequest(
+            company_name=(company.name if company else None) or self.settings.company_name,
+            date=day,
+            timezone=self.settings.timezone,
+            facts=facts,
+            statuses=self.statuses().statuses(day),
+            generated_at=datetime.now(UTC),
+            owners=owners_of(self.warehouse),
+        )
+        briefing = build_briefing(request, OfflineWriter())
+        return briefing, BriefingArchive(self.home.briefings).write(briefing)
+
+    def close(self) -> None:
+        """Stops readers and the worker."""
+        for source in self._sources.values():
+            source.close()
+        if "_quality" in self.__dict__:
+            self._quality.close()
+
+    def _window(self, system: str, group: str, span: Window) -> Window:
+        return group_window(system, group, span, self.warehouse)
+
+    def _midnight(self, day: date) -> datetime:
+        return datetime.combine(day, time(), self.settings.tzinfo).astimezone(UTC)

@@ -1,0 +1,179 @@
+"""The vocabulary in which a source declares its tables, and in which it yields what it read.
+
+A table is declared once, here-typed, in `sources/<system>/tables.py`; the loader, the Dagster assets,
+the checks, the docs and the conformance tests all read that declaration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Literal, Protocol
+
+
+class ColumnType(StrEnum):
+    """Types a raw column can have. Timestamps are naive UTC; decimals are DECIMAL(18, 4)."""
+
+    STRING = "string"
+    INTEGER = "integer"
+    DECIMAL = "decimal"
+    FLOAT = "float"
+    BOOLEAN = "boolean"
+    TIMESTAMP = "timestamp"
+    DATE = "date"
+    JSON = "json"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a raw table; `personal` marks data about a person, which never leaves in metadata."""
+
+    name: str
+    type: ColumnType
+    description: str
+    personal: bool = False
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """One rule that a table's rows must meet; becomes one Dagster asset check run on Great Expectations.
+
+    `kind` is the Great Expectations class in snake case without `expect_`, for example
+    `column_values_to_not_be_null`; `arguments` are its arguments. A `warn` never blocks.
+    """
+
+    kind: str
+    arguments: Mapping[str, Any]
+    severity: Literal["error", "warn"] = "error"
+    recovery: str = ""
+
+    @property
+    def name(self) -> str:
+        """A stable, readable check name such as `deal_id_values_to_not_be_null`."""
+        subject = self.arguments.get("column") or "_".join(self.arguments.get("column_list", ())) or "table"
+        return f"{subject}_{self.kind.removeprefix('column_').removeprefix('table_').removeprefix('compound_columns_')}"
+
+
+@dataclass(frozen=True)
+class Freshness:
+    """How old a table may grow before people are told.
+
+    `warn` and `fail` bound the time since the last successful load; `newest_event`, where the table
+    has an event time, bounds the age of the newest row at the end of the window that was read.
+    """
+
+    warn: timedelta = timedelta(hours=26)
+    fail: timedelta = timedelta(hours=50)
+    newest_event: timedelta | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A raw table: asset key `<system>/<name>`, stored as `<system>.<name>`.
+
+    `group` names the read that yields it; tables of one group come from the same requests.
+    `cursor` is the column whose value says when the system last touched (or created) the row;
+    None means that the system keeps no such time and the table is a snapshot.
+    """
+
+    system: str
+    name: str
+    description: str
+    columns: tuple[Column, ...]
+    primary_key: tuple[str, ...]
+    group: str
+    cursor: str | None = None
+    lookback: timedelta = timedelta(days=1)
+    freshness: Freshness = field(default_factory=Freshness)
+    expectations: tuple[Expectation, ...] = ()
+    owner: str = "team:data-platform"
+
+    @property
+    def qualified_name(self) -> str:
+        """`system.name`, the table's name in the warehouse."""
+        return f"{self.system}.{self.name}"
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns)
+
+
+@dataclass(frozen=True)
+class SystemSettings:
+    """How a system is called, and the names of the settings that reach it.
+
+    `address` is the one that says where it is: where it is set, it counts, sandbox or not. `required`
+    are those without which a live system cannot be reached.
+    """
+
+    display_name: str
+    address: str
+    names: tuple[str, ...]
+    required: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Window:
+    """A half-open span of cursor time, [start, end), in UTC and timezone-aware.
+
+    `start` None asks for everything up to `end`. The end is fixed before the first request.
+    """
+
+    start: datetime | None
+    end: datetime
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of one table, as dicts keyed by column name; keys the table does not declare go to `_extra`."""
+
+    table: str
+    rows: Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Deleted:
+    """Primary keys, as tuples in the order of `Table.primary_key`, that the system says are gone."""
+
+    table: str
+    keys: Sequence[tuple[Any, ...]]
+
+
+@dataclass(frozen=True)
+class CompleteSet:
+    """Says that the rows yielded for `table` in this read were all there are: others are tombstoned."""
+
+    table: str
+
+
+@dataclass(frozen=True)
+class ReplacedChildren:
+    """Says that, for the given parents, the rows yielded for `table` were all: others of theirs are tombstoned."""
+
+    table: str
+    parent_column: str
+    parents: Sequence[Any]
+
+
+ReadItem = Rows | Deleted | CompleteSet | ReplacedChildren
+
+
+class Source(Protocol):
+    """What a system's client offers to the ingestion core."""
+
+    system: str
+
+    @property
+    def requests_made(self) -> int:
+        """How many requests have been sent so far, for the figures of a load."""
+        ...
+
+    def ping(self) -> str:
+        """One cheap authenticated request; returns a line about the account. Raises a SourceError."""
+        ...
+
+    def read(self, group: str, window: Window) -> Iterator[ReadItem]:
+        """Yields what changed in `window` for the tables of `group`, page by page. Raises a SourceError."""
+        ...

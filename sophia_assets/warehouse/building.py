@@ -1,0 +1,63 @@
+"""Builds SQL models: all of them or none, so that no reader ever meets marts of two different runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from sophia_assets.warehouse.interface import Warehouse
+from sophia_assets.warehouse.models import MODEL_SCHEMAS, Model
+
+
+@dataclass(frozen=True)
+class BuiltModel:
+    """What a build gave. `seconds` is the model's share of the one transaction."""
+
+    model: Model
+    rows: int
+    types: Mapping[str, str]
+    repeated_keys: int
+    column_differences: tuple[str, ...]
+    seconds: float
+
+
+def build_models(
+    warehouse: Warehouse, models: Sequence[Model], parameters: Mapping[str, str], *, dialect: str = "duckdb"
+) -> list[BuiltModel]:
+    """Replaces the tables of `models`, which must come in an order in which each follows what it reads.
+
+    Raises what the warehouse raises; every table is then as it was before.
+    """
+    marks: list[float] = []
+
+    def statements() -> Iterable[str]:
+        yield from (f"CREATE SCHEMA IF NOT EXISTS {schema}" for schema in MODEL_SCHEMAS)
+        for model in models:
+            marks.append(time.monotonic())
+            yield f"CREATE OR REPLACE TABLE {model.qualified_name} AS {model.sql(dialect, parameters)}"
+        marks.append(time.monotonic())
+
+    warehouse.execute_in_transaction(statements())
+    return [
+        _inspect(warehouse, model, ended - began)
+        for model, began, ended in zip(models, marks[:-1], marks[1:], strict=True)
+    ]
+
+
+def _inspect(warehouse: Warehouse, model: Model, seconds: float) -> BuiltModel:
+    schema = warehouse.query(f"SELECT * FROM {model.qualified_name} LIMIT 0").schema
+    grain = ", ".join(model.grain)
+    counts = warehouse.query(
+        f"SELECT COUNT(*) AS rows_built, (SELECT COUNT(*) FROM (SELECT {grain} FROM {model.qualified_name} "
+        f"GROUP BY {grain} HAVING COUNT(*) > 1) AS repeated) AS repeated_keys FROM {model.qualified_name}"
+    ).to_pylist()[0]
+    found, declared = [name.lower() for name in schema.names], list(model.columns)
+    return BuiltModel(
+        model=model,
+        rows=counts["rows_built"],
+        types={field.name.lower(): str(field.type) for field in schema},
+        repeated_keys=counts["repeated_keys"],
+        column_differences=tuple(sorted(set(found) ^ set(declared))),
+        seconds=seconds,
+    )

@@ -1,0 +1,107 @@
+"""What the rest of the platform asks of a warehouse, whichever one it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from sophia_assets.sources.declarations import ReadItem, Table, Window
+
+
+@dataclass(frozen=True)
+class TableState:
+    """How far a raw table has been loaded. All times are UTC and timezone-aware.
+
+    `loaded_through` is the end of the newest window that was read; `newest` the newest cursor value
+    among the live rows; `loaded_at` the last successful load.
+    """
+
+    table: str
+    loaded_through: datetime
+    newest: datetime | None
+    loaded_at: datetime
+    load_id: str
+    rows_total: int
+
+
+@dataclass(frozen=True)
+class Load:
+    """One read that is to be merged: which tables, which window, for which run.
+
+    `id` is the same whenever the same run loads the same group and window, so that a repeated
+    commit is recognised. `requests` tells how many requests the read has made so far.
+    """
+
+    id: str
+    run_id: str
+    tables: Sequence[Table]
+    window: Window
+    requests: Callable[[], int] = lambda: 0
+
+
+@dataclass(frozen=True)
+class LoadResult:
+    """What one load did to one table.
+
+    `rows_read` counts rows as they came, duplicates included; `unchanged` those that were already
+    there or older than what is there; `rejected` those without a usable key; `deleted` new
+    tombstones. `coercion_failures` counts, per column, values that did not fit the declared type and
+    became NULL. `requests` and `seconds` are those of the whole group.
+    `newest` is the newest cursor value of the live rows (UTC, aware), `rows_total` their number.
+    """
+
+    table: str
+    window: Window
+    rows_read: int
+    inserted: int
+    updated: int
+    unchanged: int
+    deleted: int
+    newest: datetime | None
+    requests: int
+    seconds: float
+    rows_total: int
+    rejected: int = 0
+    coercion_failures: Mapping[str, int] = field(default_factory=dict)
+    load_id: str = ""
+
+
+Progress = Callable[[str, int], None]
+"""Called with a table's qualified name and the number of its rows read so far."""
+
+
+class Warehouse(Protocol):
+    """A warehouse of raw tables and models. Every method leaves the data as it was when it raises."""
+
+    def load(self, load: Load, items: Iterable[ReadItem], progress: Progress | None = None) -> list[LoadResult]:
+        """Merges what `items` yields into `load.tables` in one transaction; one result per table.
+
+        Nothing is written before `items` is exhausted. A load whose id was committed before is not
+        repeated: its recorded results are returned without consuming `items`.
+        Raises WarehouseBusy, and whatever `items` raises.
+        """
+        ...
+
+    def recorded(self, load_id: str) -> list[LoadResult] | None:
+        """The results of a committed load, or None."""
+        ...
+
+    def table_state(self, qualified_name: str) -> TableState | None:
+        """How far a raw table has been loaded, or None where it never was."""
+        ...
+
+    def query(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] | None = None) -> pa.Table:
+        """Runs one SELECT and returns its rows, timestamps as naive UTC."""
+        ...
+
+    def execute_in_transaction(self, statements: Iterable[str]) -> None:
+        """Runs all statements or none."""
+        ...
+
+    def row_counts(self) -> dict[str, int]:
+        """Live rows per registered raw table, by qualified name."""
+        ...

@@ -1,0 +1,183 @@
+"""SQL models: one SELECT per file under `sql/`, in Snowflake's dialect, with its documentation on top.
+
+A model file opens with `/*--- ... ---*/` holding YAML: `description`, `owner`, `grain` (the columns
+that make a row unique) and `columns` (name: description, in the order of the SELECT). `:timezone`
+stands for the business time zone. `named_by`, where given, lists the tables that only lend names to
+the rows: without them the figures are the same.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sophia_assets.errors import ConfigurationError
+from sophia_assets.settings import PROJECT_ROOT
+
+if TYPE_CHECKING:
+    from sqlglot import Expr
+
+SQL_FOLDER = PROJECT_ROOT / "sql"
+MODEL_SCHEMAS = ("staging", "marts")
+_HEADER = re.compile(r"\A\s*/\*---\n(?P<yaml>.*?)\n---\*/", re.S)
+_HEADER_KEYS = {"description", "owner", "grain", "columns"}
+_OPTIONAL_KEYS = {"named_by"}
+
+
+@dataclass(frozen=True)
+class Model:
+    """One model: asset key and table are both `<schema>.<name>`."""
+
+    schema: str
+    name: str
+    description: str
+    owner: str
+    grain: tuple[str, ...]
+    columns: Mapping[str, str]
+    select: str
+    path: Path
+    named_by: tuple[str, ...] = ()
+
+    @property
+    def qualified_name(self) -> str:
+        return f"{self.schema}.{self.name}"
+
+    @cached_property
+    def expression(self) -> Expr:
+        """The parsed SELECT. Raises ConfigurationError where it is not one."""
+        import sqlglot
+        from sqlglot import exp
+
+        try:
+            parsed = sqlglot.parse_one(self.select, read="snowflake")
+        except sqlglot.ParseError as error:
+            raise ConfigurationError(f"{_shown(self.path)} is not valid SQL: {str(error).splitlines()[0]}") from None
+        if not isinstance(parsed, exp.Query):
+            raise ConfigurationError(f"{_shown(self.path)} must hold exactly one SELECT")
+        return parsed
+
+    @cached_property
+    def dependencies(self) -> tuple[str, ...]:
+        """The tables it reads, as `schema.name`, sorted."""
+        from sqlglot import exp
+
+        return tuple(sorted({f"{t.db}.{t.name}" for t in self.expression.find_all(exp.Table) if t.db}))
+
+    def sql(self, dialect: str, parameters: Mapping[str, str]) -> str:
+        """The SELECT in `dialect` (`duckdb`, `snowflake`), with `:name` replaced by string literals."""
+        from sqlglot import exp
+
+        def fill(node: Expr) -> Expr:
+            if isinstance(node, exp.Placeholder) and node.name in parameters:
+                return exp.Literal.string(parameters[node.name])
+            return node
+
+        return str(self.expression.transform(fill).sql(dialect=dialect))
+
+
+def load_models(folder: Path = SQL_FOLDER) -> dict[str, Model]:
+    """All models by qualified name, in an order in which each comes after what it reads.
+
+    Raises ConfigurationError naming the file for a bad header, an unknown table or a cycle.
+    """
+    return dict(_load_models(folder))
+
+
+@lru_cache(maxsize=8)
+def _load_models(folder: Path) -> tuple[tuple[str, Model], ...]:
+    models = {}
+    for schema in MODEL_SCHEMAS:
+        for path in sorted((folder / schema).glob("*.sql")):
+            model = parse_model(path)
+            models[model.qualified_name] = model
+    return tuple((name, models[name]) for name in _in_order(models))
+
+
+def parse_model(path: Path) -> Model:
+    """Reads one model file; its folder is the schema. Raises ConfigurationError naming file and key."""
+    import yaml
+
+    text = path.read_text(encoding="utf-8")
+    match = _HEADER.match(text)
+    if not match:
+        raise ConfigurationError(f"{_shown(path)} does not open with a /*--- ... ---*/ header")
+    try:
+        header: Any = yaml.safe_load(match["yaml"])
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"the header of {_shown(path)} is not YAML: {error}") from None
+    if not isinstance(header, dict) or not _HEADER_KEYS <= set(header) <= _HEADER_KEYS | _OPTIONAL_KEYS:
+        raise ConfigurationError(f"the header of {_shown(path)} must have exactly: {', '.join(sorted(_HEADER_KEYS))}")
+    missing = [column for column in header["grain"] if column not in header["columns"]]
+    if missing:
+        raise ConfigurationError(f"the grain of {_shown(path)} names {missing[0]}, which is not among its columns")
+    return Model(
+        schema=path.parent.name,
+        name=path.stem,
+        description=" ".join(str(header["description"]).split()),
+        owner=header["owner"],
+        grain=tuple(header["grain"]),
+        columns={str(name): " ".join(str(text).split()) for name, text in header["columns"].items()},
+        select=text[match.end() :].strip(),
+        path=path,
+        named_by=tuple(header.get("named_by", ())),
+    )
+
+
+def required_tables(name: str, models: Mapping[str, Model]) -> frozenset[str]:
+    """The raw tables without which a model's figures mean nothing, directly or through other models."""
+    if name not in models:
+        return frozenset({name})
+    model = models[name]
+    needed = [dependency for dependency in model.dependencies if dependency not in model.named_by]
+    return frozenset().union(*(required_tables(dependency, models) for dependency in needed))
+
+
+def column_lineage(model: Model, columns_of: Mapping[str, Iterable[str]]) -> dict[str, list[tuple[str, str]]]:
+    """For each column of the model, the (table, column) pairs one step up that it is computed from.
+
+    `columns_of` gives the columns of each table that the model reads, by `schema.name`.
+    """
+    from sqlglot import exp
+    from sqlglot.lineage import lineage
+    from sqlglot.optimizer.qualify import qualify
+    from sqlglot.optimizer.scope import build_scope
+
+    schema: dict[str, Any] = {}
+    for name in model.dependencies:
+        database, table = name.split(".")
+        schema.setdefault(database, {})[table] = dict.fromkeys(columns_of[name], "VARCHAR")
+    select = model.expression.copy()
+    qualified = qualify(select, schema=schema, dialect="snowflake", identify=False, quote_identifiers=False)
+    scope = build_scope(qualified)
+    found: dict[str, list[tuple[str, str]]] = {}
+    for column in model.columns:
+        pairs: dict[tuple[str, str], None] = {}
+        for node in lineage(column.upper(), qualified, dialect="snowflake", scope=scope, copy=False).walk():
+            if isinstance(node.expression, exp.Table) and node.expression.db:
+                table_name = f"{node.expression.db}.{node.expression.name}".lower()
+                pairs[(table_name, node.name.split(".")[-1].strip('"').lower())] = None
+        found[column] = list(pairs)
+    return found
+
+
+def _in_order(models: Mapping[str, Model]) -> Iterable[str]:
+    from graphlib import CycleError, TopologicalSorter
+
+    graph = {}
+    for name, model in models.items():
+        for dependency in model.dependencies:
+            if dependency.split(".")[0] in MODEL_SCHEMAS and dependency not in models:
+                raise ConfigurationError(f"{_shown(model.path)} reads {dependency}, and there is no such model")
+        graph[name] = [dependency for dependency in model.dependencies if dependency in models]
+    try:
+        return list(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        raise ConfigurationError(f"the models read each other in a circle: {' -> '.join(error.args[1])}") from None
+
+
+def _shown(path: Path) -> str:
+    return f"{path.parent.parent.name}/{path.parent.name}/{path.name}"

@@ -1,0 +1,1 @@
+"""Stand-ins and connectors against the vendors' published contracts."""

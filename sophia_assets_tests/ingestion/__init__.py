@@ -1,0 +1,1 @@
+"""Tests of windows, the transport, the limiter and whole loads."""

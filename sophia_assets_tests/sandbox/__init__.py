@@ -1,0 +1,1 @@
+"""Tests of the simulated company and the stand-ins."""

@@ -1,0 +1,1 @@
+"""Tests of merging, types, the ledger, the file and its lock."""

@@ -1,7 +1,9 @@
 # Two commands do everything: `make briefing` and `make test`. Each sets up what is missing, and nothing else.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help briefing ui test lint bench lock clean
+# Importing without compiled files costs seconds in every process.
+unexport PYTHONDONTWRITEBYTECODE
+.PHONY: help briefing ui test lint bench pictures lock clean
 
 PYTHON ?= python3
 PORT ?= 3000
@@ -32,6 +34,9 @@ lint: $(READY) ## Check style and types
 bench: $(READY) ## Measure loading the definitions and whole runs, in fresh processes
 	@$(BIN)/python -m sophia_assets_tests.benchmarks
 
+pictures: $(READY) ## Take the README's pictures from the running program (needs Chromium)
+	@$(BIN)/python -m sophia_assets_tests.pictures
+
 lock: $(READY) ## Resolve the dependencies anew into the lock file
 	@$(BIN)/python -m uv pip compile -q --universal --python-version 3.11 --extra test --extra bench \
 		--no-header --no-annotate --no-emit-index-url -o $(LOCK) pyproject.toml
@@ -50,7 +55,7 @@ $(READY): $(LOCK) pyproject.toml
 	@echo "Installing $$(grep -c == $(LOCK)) pinned packages"
 	@# uv installs in seconds; pip, which knows every private index, takes over where uv cannot be had.
 	@$(BIN)/python -m pip install -q --disable-pip-version-check uv==$(UV) && \
-		$(BIN)/python -m uv pip install -q --python $(BIN)/python -r $(LOCK) || \
+		$(BIN)/python -m uv pip install -q --compile-bytecode --python $(BIN)/python -r $(LOCK) || \
 		$(BIN)/python -m pip install -q --disable-pip-version-check -r $(LOCK)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $(READY)

@@ -43,7 +43,7 @@ class _Day(click.ParamType[date]):
     name = "YYYY-MM-DD"
 
     def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> date:
-        return value if isinstance(value, date) else parse_date(str(value), f"--{param.name}" if param else "the date")
+        return value if isinstance(value, date) else parse_date(str(value), param.opts[0] if param else "the date")
 
 
 _DAY = _Day()
@@ -59,7 +59,7 @@ def main() -> None:
 @main.command()
 @click.option("--date", "day", type=_DAY, help="Briefing day (default: the last complete one).")
 @click.option("--seed", type=click.IntRange(min=0), help="Which simulated company.")
-@click.option("--days", type=click.IntRange(min=30), help="Days of history of a new simulated company.")
+@click.option("--days", type=click.IntRange(30, 3660), help="Days of history of a new simulated company.")
 @click.option("--data", "data_dir", type=_FOLDER, help="Serve this folder of exports instead of a simulated company.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object; progress goes to standard error.")
 def run(day: date | None, seed: int | None, days: int | None, data_dir: Path | None, as_json: bool) -> None:
@@ -91,7 +91,10 @@ def run(day: date | None, seed: int | None, days: int | None, data_dir: Path | N
     else:
         checks = outcome.checks
         click.echo(f"{sum(outcome.rows.values()):,} rows in {len(outcome.rows)} tables, {outcome.duration_s:.0f} s")
-        click.echo(f"{checks['passed']} checks passed, {checks['warned']} warned, {checks['failed']} failed")
+        click.echo(
+            f"{checks['passed']} checks passed, {checks['warned']} warned, {checks['failed']} failed, "
+            f"{checks['not_run']} could not run"
+        )
         click.echo(f"The briefing of {outcome.day}: {files.html}")
     for failure in outcome.failures:
         click.echo(f"error: {failure}", err=True)
@@ -221,29 +224,37 @@ def ui(host: str, port: int) -> None:
             config = _sandbox_config(settings, home, seed=None, start=None, as_of=None, scale=1.0, port=0)
             click.echo("Starting the sandbox beside it")
             stack.enter_context(start_sandbox(config, wait_for="listening"))
-        homes = {"DAGSTER_HOME": str(dagster_home_for(home)), "SOPHIA_HOME": str(settings.base_home)}
+        environment = {
+            **settings.environment,
+            "DAGSTER_HOME": str(dagster_home_for(home)),
+            "SOPHIA_HOME": str(settings.base_home),
+            # Its successor is another package; the command itself is kept.
+            "PYTHONWARNINGS": "ignore:Function `dev_command` is superseded",
+        }
         command = [sys.executable, "-m", "dagster", "dev", "-w", str(PROJECT_ROOT / "workspace.yaml")]
         click.echo(f"Dagster's UI: http://{host}:{port}  (Ctrl-C stops it)")
-        with _running([*command, "-h", host, "-p", str(port)], {**os.environ, **homes}) as process:
+        with _running([*command, "-h", host, "-p", str(port)], environment, home.path) as process:
             sys.exit(process.wait())
 
 
 @contextlib.contextmanager
-def _running(command: list[str], environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(command, env=environment, cwd=PROJECT_ROOT)
+def _running(command: list[str], environment: dict[str, str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A command in a process group of its own, all of which ends with the block."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    process = subprocess.Popen(command, env=environment, cwd=folder, start_new_session=True)
     try:
         yield process
     except KeyboardInterrupt:
         sys.exit(130)
     finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGINT)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(15)
-        if process.poll() is None:
-            process.kill()
-            process.wait()
+        # What a program started in the background ignores SIGINT, so the whole group is asked by SIGTERM.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(15)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 if __name__ == "__main__":

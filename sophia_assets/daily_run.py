@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sophia_assets.errors import ConfigurationError, DateOutOfRange, SophiaError
-from sophia_assets.home import CompanyIdentity, Home, home_for, make_current
-from sophia_assets.sandbox.config import default_start
+from sophia_assets.home import CompanyIdentity, Home, history_start_of, home_for, make_current
+from sophia_assets.sandbox.config import EARLIEST_SIMULATED_DAY, default_start
 from sophia_assets.services import Services
 from sophia_assets.settings import Settings
 from sophia_assets.sources import registry
@@ -64,8 +64,12 @@ def run_once(settings: Settings, request: RunRequest, say: Say) -> RunOutcome:
         stack.enter_context(_only_run(held))
         company, day, sandbox = _reach(settings, request, held, stack, say)
         addresses = sandbox.endpoints.env if sandbox else None
+        _refuse_before(
+            day, history_start_of(company, settings), "the first day of the history, see SOPHIA_HISTORY_START"
+        )
         services = Services(settings, held, progress=_progress(say), sandbox_env=addresses)
         stack.callback(services.close)
+        _ = services.warehouse
         held.record_company(company)
         make_current(settings, held)
         execution = _Execution(services, day, say)
@@ -85,6 +89,15 @@ def run_once(settings: Settings, request: RunRequest, say: Say) -> RunOutcome:
 
 def _wanted_company(settings: Settings, request: RunRequest) -> CompanyIdentity:
     if not settings.uses_sandbox:
+        if set(settings.modes.values()) == {"off"}:
+            raise ConfigurationError(
+                "every system is off", remedy="Set at least one SOPHIA_<SYSTEM>_MODE to sandbox or live"
+            )
+        if request.seed is not None or request.data_dir is not None:
+            raise ConfigurationError(
+                "--seed and --data choose the sandbox's company, and no system is read from the sandbox",
+                remedy="Leave them out, or set SOPHIA_<SYSTEM>_MODE=sandbox without a base URL of your own",
+            )
         return CompanyIdentity("live", name=settings.company_name)
     if request.data_dir is not None:
         if not request.data_dir.is_dir():
@@ -143,16 +156,15 @@ def _reach(
 
 
 def _history_start(day: date, days: int | None) -> date:
+    _refuse_before(day, EARLIEST_SIMULATED_DAY, "the first that can be simulated")
     if days is not None:
         return day - timedelta(days=days - 1)
     return default_start(day)
 
 
-def _refuse_before(day: date, first: date) -> None:
+def _refuse_before(day: date, first: date, what: str = "the company's first day") -> None:
     if day < first:
-        raise DateOutOfRange(
-            f"{day} lies before the company's first day, {first}", remedy=f"Choose a date from {first} on"
-        )
+        raise DateOutOfRange(f"{day} lies before {first}, {what}", remedy=f"Choose a date from {first} on")
 
 
 class _Execution:
@@ -162,14 +174,14 @@ class _Execution:
         import dagster as dg
 
         from sophia_assets.definitions import build_definitions
+        from sophia_assets.orchestration import jobs
         from sophia_assets.orchestration.instance import instance_for
 
         self.services, self.day, self.say = services, day, say
-        self.dg = dg
+        self.dg, self.jobs = dg, jobs
         self.loads: dict[str, dict[str, int]] = {}
         resource = dg.ResourceDefinition.hardcoded_resource(services)
         self.definitions = build_definitions({"services": resource}, services.home)
-        self.everything = self.definitions.resolve_implicit_global_asset_job_def()
         self.instance = instance_for(services.home)
 
     def read_systems(self) -> list[SophiaError | str]:
@@ -181,12 +193,11 @@ class _Execution:
         for system in sorted(systems, key=_slowest_last):
             self.say(f"Reading {registry.display_name(system)}")
             keys = {self.dg.AssetKey([table.system, table.name]) for table in registry.tables(system)}
-            result = self._execute(assets=keys)
+            result = self._execute(self.jobs.ingest_job_name(system), assets=keys)
             for event in result.get_asset_materialization_events():
                 self._remember(event.materialization)
             if not result.success:
-                failure = self.services.attempts.last_failure(system)
-                failures.append(failure.reason if failure else _why(result))
+                failures.append(_why(result))
         return failures
 
     def check_tables(self) -> dict[str, Any]:
@@ -195,7 +206,7 @@ class _Execution:
         connected = set(self.services.connected)
         every = self.definitions.resolve_asset_graph().asset_check_keys
         keys = {key for key in every if key.asset_key.path[0] in connected}
-        result = self._execute(checks=keys)
+        result = self._execute(self.jobs.CHECK_JOB, checks=keys)
         evaluations = result.get_asset_check_evaluations()
         failed = [evaluation for evaluation in evaluations if not evaluation.passed]
         warned = [item for item in failed if item.severity == self.dg.AssetCheckSeverity.WARN]
@@ -203,6 +214,8 @@ class _Execution:
             word = "warning" if item in warned else "FAILED"
             observed = item.metadata["observed"].value
             self.say(f"  {'.'.join(item.asset_key.path)}: {item.check_name}: {word}, {observed}")
+        if not result.success:
+            self.say(f"  {len(keys) - len(evaluations)} checks could not run: {_why(result)}")
         return {
             "passed": len(evaluations) - len(failed),
             "warned": len(warned),
@@ -218,20 +231,21 @@ class _Execution:
         groups = {"staging", "marts", "insight"}
         keys = {key for key in graph.get_all_asset_keys() if graph.get(key).group_name in groups}
         checks = {key for key in graph.asset_check_keys if key.asset_key in keys}
-        result = self._execute(assets=keys, checks=checks)
+        result = self._execute(self.jobs.BRIEFING_JOB, assets=keys, checks=checks)
         if not result.success:
             raise SophiaError(f"the briefing could not be written ({_why(result)})", remedy="See the run in `make ui`")
         for evaluation in result.get_asset_check_evaluations():
             if not evaluation.passed:
                 self.say(f"  {'.'.join(evaluation.asset_key.path)}: {evaluation.check_name}: FAILED")
 
-    def _execute(self, assets: set[Any] | None = None, checks: set[Any] | None = None) -> Any:
-        job = self.everything.get_subset(
+    def _execute(self, job_name: str, *, assets: set[Any] | None = None, checks: set[Any] | None = None) -> Any:
+        job = self.definitions.resolve_job_def(job_name).get_subset(
             asset_selection=frozenset(assets or ()), asset_check_selection=frozenset(checks or ())
         )
         return job.execute_in_process(
             instance=self.instance,
-            partition_key=self.day.isoformat(),
+            partition_key=self.day.isoformat() if assets else None,
+            tags={"sophia/launched_by": "sophia run"},
             raise_on_error=False,
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )

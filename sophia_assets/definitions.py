@@ -11,24 +11,38 @@ from sophia_assets.home import Home, current_home
 from sophia_assets.orchestration.briefing_assets import briefing_assets
 from sophia_assets.orchestration.checks import raw_checks
 from sophia_assets.orchestration.fact_assets import fact_assets
-from sophia_assets.orchestration.jobs import build_jobs, build_schedules
+from sophia_assets.orchestration.jobs import briefing_deadline, build_jobs, build_schedules
 from sophia_assets.orchestration.model_assets import model_assets
 from sophia_assets.orchestration.partitions import daily_partitions
 from sophia_assets.orchestration.raw_assets import raw_assets
 from sophia_assets.orchestration.resources import facts_io_manager, services_resource
+from sophia_assets.services import Services
 from sophia_assets.settings import load_settings
 
 
 def build_definitions(resource_overrides: Mapping[str, Any] | None = None, home: Home | None = None) -> dg.Definitions:
     """The whole platform; tests and the command line pass their own `services` and home."""
     settings = load_settings()
-    partitions = daily_partitions((home or current_home(settings)).history_start(settings), settings.timezone)
+    home = home or current_home(settings)
+    partitions = daily_partitions(home.history_start(settings), settings.timezone)
     jobs = build_jobs(partitions)
+    deadline = briefing_deadline(settings.working_days, settings.briefing_hour, settings.timezone)
     return dg.Definitions(
-        assets=[*raw_assets(partitions), *model_assets(), *fact_assets(partitions), *briefing_assets(partitions)],
+        assets=[
+            *raw_assets(partitions),
+            *model_assets(),
+            *fact_assets(partitions),
+            *briefing_assets(partitions, deadline),
+        ],
         asset_checks=raw_checks(),
         jobs=jobs,
-        schedules=build_schedules(jobs, settings.working_days, settings.briefing_hour, settings.timezone),
+        schedules=build_schedules(
+            jobs,
+            settings.working_days,
+            settings.briefing_hour,
+            settings.timezone,
+            connected=lambda: Services(settings, home).connected,
+        ),
         resources={"services": services_resource, "facts_io_manager": facts_io_manager, **(resource_overrides or {})},
         executor=dg.in_process_executor,
     )

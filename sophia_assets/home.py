@@ -9,6 +9,7 @@ that was last run, which is the one that readers and the Dagster UI show.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -18,7 +19,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from sophia_assets.settings import PROJECT_ROOT, Settings, read_json
+from sophia_assets.settings import Settings, read_json
 
 _DEFAULT_HISTORY_START = date(2025, 1, 1)
 
@@ -89,6 +90,8 @@ class Home:
         try:
             for folder in (self.path, self.briefings, self.dagster):
                 folder.mkdir(parents=True, exist_ok=True)
+                if not os.access(folder, os.W_OK | os.X_OK):
+                    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         except OSError as error:
             raise ConfigurationError(
                 f"{self.path} cannot be used as SOPHIA_HOME: {error.strerror}",
@@ -115,10 +118,14 @@ class Home:
 
     def history_start(self, settings: Settings) -> date:
         """The first day that partitions cover: the setting, else the company's first day."""
-        if settings.history_start:
-            return settings.history_start
-        identity = self.company()
-        return date.fromisoformat(identity.first_day) if identity and identity.first_day else _DEFAULT_HISTORY_START
+        return history_start_of(self.company(), settings)
+
+
+def history_start_of(identity: CompanyIdentity | None, settings: Settings) -> date:
+    """The first day that partitions cover where a home holds `identity`."""
+    if settings.history_start:
+        return settings.history_start
+    return date.fromisoformat(identity.first_day) if identity and identity.first_day else _DEFAULT_HISTORY_START
 
 
 def current_home(settings: Settings) -> Home:
@@ -149,11 +156,6 @@ def write_atomically(path: Path, text: str) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.write_text(text, encoding="utf-8")
     temporary.replace(path)
-
-
-def is_project_checkout() -> bool:
-    """Whether the package runs from a checkout with `sql/` and `dagster.yaml` beside it."""
-    return (PROJECT_ROOT / "dagster.yaml").is_file()
 
 
 def _is_running(pid: int) -> bool:

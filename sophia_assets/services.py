@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from sophia_assets.errors import SophiaError, SourceError
+from sophia_assets.errors import ConfigurationError, SophiaError, SourceError
 from sophia_assets.home import Home, current_home
 from sophia_assets.ingestion.attempts import AttemptLog
 from sophia_assets.ingestion.ingest import group_window, ingest_group
@@ -106,7 +106,7 @@ class Services:
             results = ingest_group(
                 self.source(system), group, window, self.warehouse, run_id=run_id, progress=self.progress
             )
-        except SourceError as error:
+        except (SourceError, ConfigurationError) as error:
             self.attempts.failed(system, group, str(error), datetime.now(UTC))
             raise
         self.attempts.succeeded(system, group)

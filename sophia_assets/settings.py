@@ -25,7 +25,10 @@ WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings of one process. `environment` is the merged environment they were read from."""
+    """The settings of one process. `environment` is the merged environment they were read from.
+
+    `briefing_hour` is from 1, since the systems are read between midnight and then.
+    """
 
     base_home: Path
     timezone: str
@@ -55,9 +58,13 @@ class Settings:
         """The connection settings of a system, from the environment or from the running sandbox.
 
         `sandbox_env` is what the sandbox announced, or None where none is running. Raises
-        ConfigurationError for a live system without its credential, ConnectionFailed for a
-        sandboxed one without a sandbox.
+        ConfigurationError for a system that is off and for a live one without its credential,
+        ConnectionFailed for a sandboxed one without a sandbox.
         """
+        if self.modes[system] == "off":
+            raise ConfigurationError(
+                "the system is off", system=system, remedy=f"Set SOPHIA_{system.upper()}_MODE=sandbox or live"
+            )
         declared = registry.settings_of(system)
         given = {name: self.environment[name] for name in declared.names if self.environment.get(name)}
         if self.modes[system] == "live":
@@ -97,7 +104,7 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         fiscal_year_start_month=_integer(environment, "SOPHIA_FISCAL_YEAR_START_MONTH", 1, 1, 12),
         working_days=_working_days(environment),
         history_start=_date(environment, "SOPHIA_HISTORY_START"),
-        briefing_hour=_integer(environment, "SOPHIA_BRIEFING_HOUR", 6, 0, 23),
+        briefing_hour=_integer(environment, "SOPHIA_BRIEFING_HOUR", 6, 1, 23),
         modes={
             system: _choice(environment, f"SOPHIA_{system.upper()}_MODE", MODES, "sandbox")
             for system in registry.SYSTEMS
@@ -150,7 +157,7 @@ def _timezone(environment: Mapping[str, str]) -> str:
     name = environment.get("SOPHIA_TIMEZONE") or "UTC"
     try:
         ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # a folder of zones, such as "Europe", is an OSError
         raise ConfigurationError(
             f"SOPHIA_TIMEZONE is {name!r}, which is not a time zone", remedy="Use an IANA name such as Europe/Berlin"
         ) from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sophia_assets.insight import lexicon
 from sophia_assets.insight.figures import Figure, read_figure, same_figure
@@ -115,17 +115,25 @@ def unnamed_period(reading: Reading, bindings: Sequence[Binding], due: str | Non
         yield binding, period_phrase(facts[0].period)
 
 
-def mixed_up(reading: Reading, bindings: Sequence[Binding]) -> Iterator[Binding]:
-    """Differences and previous values whose own fact is not among the values that the text shows."""
+def settle(reading: Reading, bindings: Sequence[Binding]) -> list[Binding]:
+    """Narrows figures that several facts would support to those that fit the rest of the text.
+
+    A value belongs to the fact whose period is named; a difference or a previous value to a fact whose value
+    is shown. One that belongs to none of the values shown gets a problem.
+    """
     spoken = {span.text for span in reading.periods}
-    shown: list[str] = []
+    settled, shown = [], set()
     for binding in bindings:
-        facts = [fact for fact, aspect in binding.facts if aspect == "value"]
-        shown += [fact.id for fact in [fact for fact in facts if period_phrase(fact.period) in spoken] or facts]
-    for binding in bindings:
+        named = tuple(pair for pair in binding.facts if pair[1] == "value" and period_phrase(pair[0].period) in spoken)
+        settled.append(replace(binding, facts=named or binding.facts))
+        shown |= {fact.id for fact, aspect in settled[-1].facts if aspect == "value"}
+    for place, binding in enumerate(settled):
         compares = binding.facts and all(aspect in ("delta", "change", "previous") for _, aspect in binding.facts)
-        if compares and shown and not any(fact.id in shown for fact, _ in binding.facts):
-            yield binding
+        if compares and shown:
+            fitting = tuple(pair for pair in binding.facts if pair[0].id in shown)
+            problem = "" if fitting else "the figure and the values beside it are not about the same"
+            settled[place] = replace(binding, facts=fitting, problem=problem)
+    return settled
 
 
 def bound_to(reading: Reading, span: Span, bindings: Sequence[Binding]) -> Binding | None:
@@ -178,10 +186,11 @@ def period_problem(reading: Reading, span: Span, bindings: Sequence[Binding]) ->
 def _phrases(reading: Reading, span: Span, fact: Fact, aspect: str) -> Iterator[str]:
     """The ways in which a figure's period may be named where `span` stands."""
     governed = bool(_PREPOSITION.search(reading.text[: span.start]))
-    if not governed and aspect != "previous":
+    after = reading.text[span.end :]
+    if not governed and aspect != "previous" and not after.startswith(" of "):
         yield period_phrase(fact.period)
     # `from 18 February to $5` would put a day where a value belongs.
-    misplaced = reading.text[span.end :].startswith(" to ") or reading.text[: span.start].endswith("of ")
+    misplaced = after.startswith(" to ") or reading.text[: span.start].endswith("of ")
     if governed and not misplaced and fact.previous_period and (aspect == "previous" or _sign(fact)):
         yield previous_period_phrase(fact.period, fact.previous_period)
 
@@ -260,11 +269,25 @@ def _counted(reading: Reading, figure: Figure) -> frozenset[str] | None:
 
 
 def _metrics(reading: Reading, figure: Figure) -> frozenset[str] | None:
-    """The metrics that the words nearest to a figure can mean: before it in its clause, behind it, then anywhere."""
+    """The metrics that the words nearest to a figure can mean: before it in its clause, behind it, then anywhere.
+
+    Only words of the same sentence count; a noun that another figure counts (`12 calls`) comes last.
+    """
+    start, end = next(span for span in reading.sentences() if span[0] <= figure.start < span[1])
+    terms = [term for term in reading.terms if start <= term[0] < end]
+    counted = {other.end + 1 for other in reading.figures if other is not figure}
+    terms = [term for term in terms if term[0] not in counted] or terms
     clause = reading.clause_of(figure.start)
-    before = [term for term in reading.terms if term[1] <= figure.start]
-    after = [term for term in reading.terms if term[0] >= figure.end]
+    before = [term for term in terms if term[1] <= figure.start]
+    after = [term for term in terms if term[0] >= figure.end]
     near_before = [term for term in before if reading.clause_of(term[0]) == clause]
     near_after = [term for term in after if reading.clause_of(term[0]) == clause]
     chosen = near_before[-1:] or near_after[:1] or before[-1:] or after[:1]
-    return chosen[0][2] if chosen else None
+    if not chosen:
+        return None
+    word, meaning = reading.text[slice(*chosen[0][:2])], chosen[0][2]
+    if word.lower() == "worth":
+        # What a thing is worth depends on what was said of it before: won, stalled, lost.
+        said = [term[2] & meaning for term in before if term is not chosen[0] and term[2] & meaning]
+        return said[-1] if said else meaning
+    return meaning

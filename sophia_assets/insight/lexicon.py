@@ -133,7 +133,7 @@ OPENERS = frozenset(
         "still also then here meanwhile together agree set review thank ask give call hand decide "
         "find out explain plan prepare schedule check confirm meet send update keep move close open "
         "start stop bring talk speak write raise resolve chase escalate assign share visit invite "
-        "offer propose customers customer deals deal sales team revenue pipeline bookings overdue "
+        "churned offer propose customers customer deals deal sales team revenue pipeline bookings overdue "
         "recurring monthly average weighted new win calls satisfaction invoices invoicing time "
         "stalled value number accounts account renewals renewal competitors"
     )

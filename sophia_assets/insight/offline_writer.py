@@ -182,7 +182,7 @@ def _satisfaction(score: Fact, responses: Fact | None) -> DraftSentence:
 def _calls(calls: Fact, spoken_to: Fact | None) -> DraftSentence:
     text = f"We held {slot(calls)} {of_fact(calls, 'call')}"
     if spoken_to is not None:
-        text += f" and spoke with {slot(spoken_to)} {of_fact(spoken_to, 'customer')}"
+        text += f" and spoke with {slot(spoken_to)} {of_fact(spoken_to, 'account')}"
     return DraftSentence(f"{text} {slot(spoken_to or calls, 'period')}.")
 
 

@@ -18,9 +18,9 @@ from sophia_assets.insight.binding import (
     bind_figure,
     bound_to,
     direction_problem,
-    mixed_up,
     period_problem,
     repeated,
+    settle,
     unnamed_period,
     unsupported_terms,
 )
@@ -62,7 +62,7 @@ class Verifier:
         reading = self.reader.read(text)
         findings += self._markup(reading)
         findings += self._names(reading, cited, story)
-        bindings = [bind_figure(reading, figure, cited) for figure in reading.figures]
+        bindings = settle(reading, [bind_figure(reading, figure, cited) for figure in reading.figures])
         findings += [
             Finding(
                 binding.figure.start,
@@ -167,10 +167,6 @@ class Verifier:
         """What only shows in the text as a whole: repetitions, metrics without a figure, periods left out."""
         findings = [
             _on_figure(binding, "figure", "the sentence has shown this figure before") for binding in repeated(bindings)
-        ]
-        findings += [
-            _on_figure(binding, "figure", "the figure and the values beside it are not about the same")
-            for binding in mixed_up(reading, bindings)
         ]
         spans: dict[FindingKind, list[Span]] = {"name": reading.names, "period": reading.periods}
         for kind, mentioned in spans.items():

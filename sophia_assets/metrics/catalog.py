@@ -92,17 +92,38 @@ def load_catalog(path: Path = CATALOG_FILE) -> Catalog:
     """The catalog in a YAML file. Raises ConfigurationError in one line for the first thing wrong."""
     import yaml
 
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        content: Any = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)
+        content: Any = yaml.load(path.read_text(encoding="utf-8"), Loader=_loader())
     except yaml.YAMLError as error:
-        raise ConfigurationError(f"{path.name} is not YAML: {' '.join(str(error).split())}") from None
+        raise ConfigurationError(f"{path.name} cannot be read as YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict) or not isinstance(content.get("metrics"), dict):
         raise ConfigurationError(f"{path.name} has no `metrics`")
-    metrics = {name: {"name": name, **(block or {})} for name, block in content["metrics"].items()}
+    metrics = {
+        name: {"name": name, **block} if isinstance(block, dict) else block
+        for name, block in content["metrics"].items()
+    }
     try:
         return Catalog.model_validate({"dimensions": content.get("dimensions", {}), "metrics": metrics})
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise ConfigurationError(f"{path.name}: {where}: {first['msg']}") from None
+
+
+def _loader() -> Any:
+    """YAML's safe loader, but a key that comes twice is an error: the later block would silently win."""
+    import yaml
+
+    fastest: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+    class Loader(fastest):  # type: ignore[misc]
+        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+            names = [key.value for key, _ in node.value]
+            for key, _ in node.value:
+                if names.count(key.value) > 1:
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"{key.value!r} is there more than once", key.start_mark
+                    )
+            return super().construct_mapping(node, deep=deep)
+
+    return Loader

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -20,6 +21,8 @@ from sophia_assets.warehouse.models import Model, required_tables
 
 # A breakdown with more entities keeps the largest; a briefing names a handful.
 BREAKDOWN_LIMIT = 500
+# Engines divide in floating point; past this place a value is noise that could tip a rounding.
+_LAST_PLACE = Decimal("1e-9")
 
 
 @dataclass(frozen=True)
@@ -44,10 +47,21 @@ class FactContext:
 
 
 @dataclass(frozen=True)
+class _Entity:
+    """What a fact of a breakdown is about; `slug` stands for it in the fact's id."""
+
+    dimension: str
+    id: str
+    name: str
+    slug: str
+
+
+@dataclass(frozen=True)
 class _Row:
+    """What a query gave for an entity; no `exact` where rows count, but none of them has a value: that is not zero."""
+
     entity: str
-    value: float
-    exact: Decimal
+    exact: Decimal | None
 
 
 def compute_facts(
@@ -118,21 +132,27 @@ class _MetricComputation:
         period, previous = self._pair(key)
         query, rows = self._measure(dimension, [period, *([previous] if previous else [])])
         now, before = rows.get(period.key, {}), rows.get(previous.key, {}) if previous else {}
-        names = {**{i: row.entity for i, row in before.items()}, **{i: row.entity for i, row in now.items()}}
-        if not self.metric.is_additive:
-            names = {entity_id: name for entity_id, name in names.items() if entity_id in now}
-        ranked = sorted(names, key=lambda i: (-(now[i].exact if i in now else Decimal(0)), names[i], str(i)))
-        total = sum((row.exact for row in now.values()), Decimal(0))
+        had = {i: row for i, row in before.items() if row.exact is not None and self.metric.is_additive}
+        listed = {**had, **now}
+        sizes = {i: (now[i].exact if i in now else Decimal(0)) for i in listed}
+        names = {i: listed[i].entity for i, size in sizes.items() if size is not None}
+        ranked = sorted(names, key=lambda i: (-(sizes[i] or Decimal(0)), names[i], str(i)))
+        # A share is one of the whole company's value, also where rows belong to no entity or to several.
+        _, whole = self._measure(None, [period])
+        total = whole.get(period.key, {}).get(None)
+        slugs: set[str] = set()
         for position, entity_id in enumerate(ranked[:BREAKDOWN_LIMIT], start=1):
+            slug = _slug(str(entity_id), slugs)
+            slugs.add(slug)
             fact = self._fact(
                 period,
                 previous,
                 now.get(entity_id),
                 before.get(entity_id),
                 query,
-                entity=(dimension, str(entity_id), names[entity_id]),
+                entity=_Entity(dimension, str(entity_id), names[entity_id], slug),
                 rank=position,
-                total=total,
+                total=total.exact if total else None,
             )
             if fact:
                 yield fact
@@ -152,11 +172,9 @@ class _MetricComputation:
         found: dict[str, dict[Any, _Row]] = {}
         result = self.warehouse.query(query.sql).rename_columns(["period_key", "entity_id", "entity", "value"])
         for row in result.to_pylist():
-            if row["value"] is None:
-                continue
-            exact = Decimal(str(row["value"]))
+            exact = None if row["value"] is None else Decimal(str(row["value"]))
             name = " ".join(str(row["entity"]).split())
-            found.setdefault(row["period_key"], {})[row["entity_id"]] = _Row(name, float(exact), exact)
+            found.setdefault(row["period_key"], {})[row["entity_id"]] = _Row(name, exact)
         return query, found
 
     def _fact(
@@ -167,39 +185,43 @@ class _MetricComputation:
         before: _Row | None,
         query: CompiledMetric,
         *,
-        entity: tuple[str, str, str] | None = None,
+        entity: _Entity | None = None,
         rank: int | None = None,
         total: Decimal | None = None,
     ) -> Fact | None:
         metric, unit = self.metric, self.metric.unit
-        nothing = _Row("", 0.0, Decimal(0)) if metric.is_additive else None
-        now = now or nothing
-        before = (before or nothing) if previous else None
-        if now is None:
+        nothing = Decimal(0) if metric.is_additive else None
+        now_exact = now.exact if now else nothing
+        before_exact = (before.exact if before else nothing) if previous else None
+        if now_exact is None:
             return None
-        delta = now.exact - before.exact if before else None
+        value = _settled(now_exact)
+        earlier = delta = change = share = None
+        if before_exact is not None:
+            earlier, delta = _settled(before_exact), _settled(now_exact - before_exact)
+            if before_exact > 0 and unit != "percent":
+                change = _settled((now_exact - before_exact) / before_exact)
+        if total and total > 0 and metric.is_additive:
+            share = _settled(now_exact / total)
         delta_text = formats.display_delta(delta, unit) if delta is not None else None
-        comparable = before is not None and before.exact > 0 and unit != "percent"
-        change = delta / before.exact if comparable and before and delta is not None else None
-        share = now.exact / total if total and total > 0 and metric.is_additive else None
         has_target = metric.target is not None and entity is None and period.key == next(iter(metric.periods), None)
         return Fact(
             id=_fact_id(metric.name, period.key, entity),
             metric=metric.name,
             label=metric.label,
-            dimensions={entity[0]: entity[2]} if entity else {},
-            entity_ids={entity[0]: entity[1]} if entity else {},
+            dimensions={entity.dimension: entity.name} if entity else {},
+            entity_ids={entity.dimension: entity.id} if entity else {},
             period=period,
-            value=now.value,
+            value=float(value),
             unit=unit,
-            display=formats.display(now.exact, unit),
+            display=formats.display(value, unit),
             good_direction=metric.good,
             sources=self.sources,
             as_of=self.as_of,
             query_hash=query.hash,
-            previous=before.value if before else None,
-            previous_display=formats.display(before.exact, unit) if before else None,
-            previous_period=previous if before else None,
+            previous=float(earlier) if earlier is not None else None,
+            previous_display=formats.display(earlier, unit) if earlier is not None else None,
+            previous_period=previous if earlier is not None else None,
             delta=float(delta) if delta is not None else None,
             delta_display=delta_text,
             change=float(change) if change is not None else None,
@@ -213,6 +235,11 @@ class _MetricComputation:
         )
 
 
+def _settled(value: Decimal) -> Decimal:
+    """The value at the last place that is more than noise."""
+    return value.quantize(_LAST_PLACE, rounding=ROUND_HALF_UP)
+
+
 def _direction(delta: Decimal | None, shown: str | None) -> str | None:
     """Which way a value moved; a move that rounds to nothing is none."""
     if delta is None or shown is None:
@@ -222,8 +249,13 @@ def _direction(delta: Decimal | None, shown: str | None) -> str | None:
     return "up" if delta > 0 else "down"
 
 
-def _fact_id(metric: str, period_key: str, entity: tuple[str, str, str] | None) -> str:
-    if not entity:
-        return f"{metric}.{period_key}"
-    slug = re.sub(r"[^a-z0-9]+", "-", entity[1].lower()).strip("-") or "none"
-    return f"{metric}.{period_key}.{entity[0]}.{slug}"
+def _fact_id(metric: str, period_key: str, entity: _Entity | None) -> str:
+    return f"{metric}.{period_key}.{entity.dimension}.{entity.slug}" if entity else f"{metric}.{period_key}"
+
+
+def _slug(entity_id: str, taken: set[str]) -> str:
+    """The id in the characters of fact ids; where that loses something, or is taken, with a mark of its own."""
+    plain = re.sub(r"[^a-z0-9]+", "-", entity_id.lower()).strip("-")
+    if plain not in taken and re.sub(r"[ _-]+", "-", entity_id.lower()) == plain:
+        return plain
+    return f"{plain}-{hashlib.sha256(entity_id.encode()).hexdigest()[:8]}".lstrip("-")

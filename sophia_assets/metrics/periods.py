@@ -40,7 +40,7 @@ def period_for(key: str, day: date, fiscal_year_start_month: int = 1) -> tuple[P
     """The period that `key` means on `day`, and the one it is compared to.
 
     A quarter to date is compared to the same number of days from the previous quarter's start,
-    never past its end. Raises KeyError for an unknown key.
+    never past its end; a whole quarter to the whole previous one. Raises KeyError for an unknown key.
     """
     if key == "as_of":
         before = day - timedelta(days=STOCK_COMPARISON_DAYS)

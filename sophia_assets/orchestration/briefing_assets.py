@@ -17,13 +17,16 @@ _DISCLOSED = "sources_are_disclosed"
 _READABLE = "length_is_readable"
 
 
-def briefing_assets(partitions: dg.DailyPartitionsDefinition) -> list[dg.AssetsDefinition]:
-    """The asset `insight/executive_briefing`."""
+def briefing_assets(
+    partitions: dg.DailyPartitionsDefinition, deadline: dg.FreshnessPolicy
+) -> list[dg.AssetsDefinition]:
+    """The asset `insight/executive_briefing`; `deadline` says by when it has to be written."""
 
     @dg.asset(
         key=["insight", "executive_briefing"],
         ins={"facts": dg.AssetIn(["insight", "facts"])},
         partitions_def=partitions,
+        freshness_policy=deadline,
         group_name="insight",
         owners=["team:data-platform"],
         kinds={"python", "html"},

@@ -4,12 +4,11 @@ One step per system checks all of its tables, since the validation worker is bes
 """
 
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Any
 
 import dagster as dg
 
-from sophia_assets.quality.outcomes import Outcome
+from sophia_assets.quality.outcomes import Outcome, span_in_words
 from sophia_assets.quality.tables import newest_event, validate, volume
 from sophia_assets.services import Services
 from sophia_assets.sources import registry
@@ -58,8 +57,8 @@ def _specs(table: Table) -> Iterator[dg.AssetCheckSpec]:
             NEWEST_EVENT,
             asset=key,
             description=(
-                f"The newest event is at most {_span(table.freshness.newest_event)} older than the time up to which "
-                "the table was read: a source that answers with nothing new still looks fresh otherwise."
+                f"The newest event is at most {span_in_words(table.freshness.newest_event)} older than the time up to "
+                "which the table was read: a source that answers with nothing new still looks fresh otherwise."
             ),
         )
 
@@ -98,7 +97,3 @@ def _result(table: Table, outcome: Outcome) -> dg.AssetCheckResult:
         severity=dg.AssetCheckSeverity.WARN if outcome.severity == "warn" else dg.AssetCheckSeverity.ERROR,
         metadata=metadata,
     )
-
-
-def _span(length: timedelta) -> str:
-    return f"{length.days} days" if length.days else f"{length.total_seconds() / 3600:.0f} hours"

@@ -1,15 +1,14 @@
 """One asset per SQL model, built together in one transaction, each with a check of its grain and columns."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
 
 from sophia_assets.orchestration.metadata import model_column_schema, rows_as_markdown
 from sophia_assets.services import Services
-from sophia_assets.sources import registry
 from sophia_assets.warehouse.building import BuiltModel, build_models
-from sophia_assets.warehouse.models import Model, column_lineage, load_models
+from sophia_assets.warehouse.models import Model, lineage_of_models, load_models, personal_columns
 
 CHECK_NAME = "grain_and_columns_hold"
 
@@ -38,7 +37,7 @@ def model_assets() -> list[dg.AssetsDefinition]:
             context.log.info(f"{built.model.qualified_name}: {built.rows:,} rows in {built.seconds:.2f} s")
             yield dg.MaterializeResult(
                 asset_key=[built.model.schema, built.model.name],
-                metadata=_metadata(built, models, services),
+                metadata=_metadata(built, services),
                 check_results=[_check(built)],
             )
 
@@ -63,21 +62,21 @@ def _spec(model: Model) -> dg.AssetSpec:
     )
 
 
-def _metadata(built: BuiltModel, models: Mapping[str, Model], services: Services) -> dict[str, Any]:
+def _metadata(built: BuiltModel, services: Services) -> dict[str, Any]:
     model = built.model
-    columns_of = {name: list(other.columns) for name, other in models.items()}
-    columns_of |= {table.qualified_name: [*table.column_names, "_deleted_at"] for table in registry.tables()}
     lineage = {
         column: [dg.TableColumnDep(dg.AssetKey(table.split(".")), origin) for table, origin in origins]
-        for column, origins in column_lineage(model, columns_of).items()
+        for column, origins in lineage_of_models()[model.qualified_name].items()
     }
-    select = f"SELECT {', '.join(model.columns)} FROM {model.qualified_name}"
+    personal = personal_columns()
+    shown = [name for name in built.types if (model.qualified_name, name) not in personal]
+    select = f"SELECT {', '.join(shown)} FROM {model.qualified_name}"
     return {
         "dagster/row_count": built.rows,
         "dagster/column_schema": model_column_schema(model, built.types),
         "dagster/column_lineage": dg.TableColumnLineage(lineage),
         "seconds": round(built.seconds, 3),
-        "preview": dg.MetadataValue.md(rows_as_markdown(services.warehouse, select, list(model.columns))),
+        "preview": dg.MetadataValue.md(rows_as_markdown(services.warehouse, select, shown)),
     }
 
 

@@ -24,3 +24,9 @@ def last_day_of(context: dg.AssetExecutionContext) -> date:
     """The run's partition as a business day; the last one of a range."""
     last_moment: datetime = context.partition_time_window.end - timedelta(seconds=1)
     return last_moment.date()
+
+
+def days_before(context: dg.AssetExecutionContext) -> list[str]:
+    """The partition keys of all days before the run's first one."""
+    keys = list(context.assets_def.partitions_def.get_partition_keys())  # type: ignore[union-attr]
+    return keys[: keys.index(context.partition_key_range.start)]

@@ -7,8 +7,9 @@ from typing import Any
 import dagster as dg
 
 from sophia_assets.errors import SophiaError
+from sophia_assets.orchestration.history import report_covered_days
 from sophia_assets.orchestration.metadata import column_schema, preview
-from sophia_assets.orchestration.partitions import span_of
+from sophia_assets.orchestration.partitions import days_before, span_of
 from sophia_assets.services import Services
 from sophia_assets.sources import registry
 from sophia_assets.sources.declarations import Table
@@ -53,6 +54,9 @@ def _group_assets(
                 },
                 allow_retries=False,
             ) from error
+        if results[0].window.start is None:
+            covered = days_before(context)
+            report_covered_days(context.instance, [dg.AssetKey(result.table.split(".")) for result in results], covered)
         for result in results:
             context.log.info(_sentence(result))
             yield dg.MaterializeResult(
@@ -99,7 +103,7 @@ def _metadata(result: LoadResult, table: Table, services: Services) -> dict[str,
     window = result.window
     found: dict[str, Any] = {
         "dagster/row_count": result.rows_total,
-        "dagster/partition_row_count": result.rows_read,
+        "rows read": result.rows_read,
         "rows new": result.inserted,
         "rows changed": result.updated,
         "rows deleted": result.deleted,

@@ -34,7 +34,10 @@ class QualityWorker:
         )
 
     def validate(self, table: str, rows: pa.Table, expectations: Sequence[Expectation]) -> list[Outcome]:
-        """One outcome per expectation, in order. Raises SophiaError where the worker has died."""
+        """One outcome per expectation, in order; where the table cannot be validated, each says so.
+
+        Raises SophiaError where the worker has died.
+        """
         if not expectations:
             return []
         with tempfile.TemporaryDirectory(prefix="sophia-quality-") as folder, self._lock:
@@ -50,7 +53,7 @@ class QualityWorker:
             }
             answer = self._ask(request)
         if "failure" in answer:
-            raise SophiaError(f"the validation of {table} could not run ({answer['failure']})")
+            answer = {"results": [_not_run(rows.num_rows, answer["failure"]) for _ in expectations]}
         return [_outcome(item, found) for item, found in zip(expectations, answer["results"], strict=True)]
 
     def close(self) -> None:
@@ -92,6 +95,10 @@ class QualityWorker:
 
 def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {name: list(value) if isinstance(value, (tuple, set)) else value for name, value in arguments.items()}
+
+
+def _not_run(rows: int, why: str) -> dict[str, Any]:
+    return {"success": False, "rows": rows, "unexpected": 0, "observed_value": None, "error": why}
 
 
 def _outcome(declared: Expectation, found: Mapping[str, Any]) -> Outcome:

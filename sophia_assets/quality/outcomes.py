@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 
 @dataclass(frozen=True)
@@ -22,3 +23,8 @@ class Outcome:
     rows: int = 0
     errored: bool = False
     recovery: str = ""
+
+
+def span_in_words(length: timedelta) -> str:
+    """`4 days`, or `6 hours` where it is less than a day."""
+    return f"{length.days} days" if length.days else f"{length.total_seconds() / 3600:.0f} hours"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from sophia_assets.quality.outcomes import Outcome
+from sophia_assets.quality.outcomes import Outcome, span_in_words
 from sophia_assets.sources.declarations import Expectation, Table
 from sophia_assets.warehouse.interface import Warehouse
 
@@ -51,7 +51,7 @@ def newest_event(warehouse: Warehouse, table: Table, name: str) -> Outcome:
     limit = table.freshness.newest_event
     assert limit is not None
     state = warehouse.table_state(table.qualified_name)
-    expected = f"an event within {limit.days} days of the time up to which the table was read"
+    expected = f"an event within {span_in_words(limit)} of the time up to which the table was read"
     recovery = "Look into the system itself: it answers, but nothing new has happened in it for longer than usual."
     if state is None or state.newest is None:
         return Outcome(name, False, "warn", expected, "no event at all", recovery=recovery)

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from typing import Any, TextIO
+
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 
 
 def main() -> None:
@@ -26,8 +29,8 @@ def main() -> None:
     for line in sys.stdin:
         try:
             answer: dict[str, Any] = {"results": _validate(gx, context, json.loads(line))}
-        except Exception as error:  # the worker outlives a bad request and says what was wrong with it
-            answer = {"failure": f"{type(error).__name__}: {error}"}
+        except Exception as error:  # the worker outlives a bad request; the message may quote rows, the type does not
+            answer = {"failure": type(error).__name__}
         _say(answers, answer)
 
 
@@ -50,7 +53,10 @@ def _validate(gx: Any, context: Any, request: dict[str, Any]) -> list[dict[str, 
     validation = batch.validate(suite, result_format="SUMMARY").to_json_dict()
     context.data_sources.delete(source_name)
     found = {result["expectation_config"]["meta"]["position"]: result for result in validation["results"]}
-    return [_summary(found[position], len(frame)) for position in range(len(request["expectations"]))]
+    return [
+        _summary(found[position], len(frame), _names(expectation, frame))
+        for position, expectation in enumerate(request["expectations"])
+    ]
 
 
 def _expectation(gx: Any, declared: dict[str, Any], position: int) -> Any:
@@ -58,7 +64,12 @@ def _expectation(gx: Any, declared: dict[str, Any], position: int) -> Any:
     return getattr(gx.expectations, name)(**declared["arguments"], meta={"position": position})
 
 
-def _summary(result: dict[str, Any], rows: int) -> dict[str, Any]:
+def _names(declared: dict[str, Any], frame: Any) -> set[str]:
+    arguments = declared["arguments"]
+    return {*map(str, frame.columns), str(arguments.get("column")), *map(str, arguments.get("column_list", ()))}
+
+
+def _summary(result: dict[str, Any], rows: int, names: set[str]) -> dict[str, Any]:
     raised = [info for info in _exceptions(result.get("exception_info") or {}) if info.get("raised_exception")]
     details = result.get("result") or {}
     observed = details.get("observed_value")
@@ -67,8 +78,13 @@ def _summary(result: dict[str, Any], rows: int) -> dict[str, Any]:
         "rows": rows,
         "unexpected": int(details.get("unexpected_count") or 0),
         "observed_value": observed if isinstance(observed, (int, float)) else None,
-        "error": (raised[0].get("exception_message") or "the check could not run")[:300] if raised else None,
+        "error": _without_values(raised[0].get("exception_message") or "no reason given", names) if raised else None,
     }
+
+
+def _without_values(message: str, names: set[str]) -> str:
+    """The message with everything that it quotes left out, save names of columns: it may be a row's value."""
+    return _QUOTED.sub(lambda found: found[0] if found[0][1:-1] in names else "(value)", message)[:300]
 
 
 def _exceptions(info: dict[str, Any]) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from typing import Any
 
 DEFAULT_SEED = 42
 HISTORY_MONTHS = 18
+EARLIEST_SIMULATED_DAY = date(1970, 1, 1)
 
 
 def default_start(as_of: date) -> date:

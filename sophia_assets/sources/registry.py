@@ -1,8 +1,8 @@
 """The one place that knows which systems exist: every sub-package of `sources` that declares tables.
 
 A system's package exports `SETTINGS` (its name and the settings that reach it), `TABLES` (its
-`Table`s), `CONNECTION` (its connection class, with a `from_settings`) and `create_source(connection)`. Adding a folder adds the system; nothing else has to
-be edited.
+`Table`s), `CONNECTION` (its connection class, with a `from_settings`) and `create_source(connection)`.
+Adding a folder adds the system; nothing else has to be edited.
 """
 
 from __future__ import annotations

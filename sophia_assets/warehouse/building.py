@@ -6,8 +6,9 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from sophia_assets.errors import SophiaError
 from sophia_assets.warehouse.interface import Warehouse
-from sophia_assets.warehouse.models import MODEL_SCHEMAS, Model
+from sophia_assets.warehouse.models import MODEL_SCHEMAS, Model, shown
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ def build_models(
 ) -> list[BuiltModel]:
     """Replaces the tables of `models`, which must come in an order in which each follows what it reads.
 
-    Raises what the warehouse raises; every table is then as it was before.
+    Raises SophiaError naming the model that could not be built, or WarehouseBusy; every table is then as it was.
     """
     marks: list[float] = []
 
@@ -38,7 +39,13 @@ def build_models(
             yield f"CREATE OR REPLACE TABLE {model.qualified_name} AS {model.sql(dialect, parameters)}"
         marks.append(time.monotonic())
 
-    warehouse.execute_in_transaction(statements())
+    try:
+        warehouse.execute_in_transaction(statements())
+    except SophiaError:
+        raise
+    except Exception as error:
+        where = shown(models[len(marks) - 1].path) if marks else "the schemas"
+        raise SophiaError(f"{where} could not be built: {str(error).splitlines()[0]}") from error
     return [
         _inspect(warehouse, model, ended - began)
         for model, began, ended in zip(models, marks[:-1], marks[1:], strict=True)
@@ -47,12 +54,13 @@ def build_models(
 
 def _inspect(warehouse: Warehouse, model: Model, seconds: float) -> BuiltModel:
     schema = warehouse.query(f"SELECT * FROM {model.qualified_name} LIMIT 0").schema
-    grain = ", ".join(model.grain)
+    found, declared = [name.lower() for name in schema.names], list(model.columns)
+    # A column of the grain that was not built is told among the differences.
+    grain = ", ".join(column for column in model.grain if column in found) or "NULL"
     counts = warehouse.query(
         f"SELECT COUNT(*) AS rows_built, (SELECT COUNT(*) FROM (SELECT {grain} FROM {model.qualified_name} "
         f"GROUP BY {grain} HAVING COUNT(*) > 1) AS repeated) AS repeated_keys FROM {model.qualified_name}"
     ).to_pylist()[0]
-    found, declared = [name.lower() for name in schema.names], list(model.columns)
     return BuiltModel(
         model=model,
         rows=counts["rows_built"],

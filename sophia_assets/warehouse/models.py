@@ -11,12 +11,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sophia_assets.errors import ConfigurationError
 from sophia_assets.settings import PROJECT_ROOT
+from sophia_assets.sources import registry
 
 if TYPE_CHECKING:
     from sqlglot import Expr
@@ -26,6 +27,14 @@ MODEL_SCHEMAS = ("staging", "marts")
 _HEADER = re.compile(r"\A\s*/\*---\n(?P<yaml>.*?)\n---\*/", re.S)
 _HEADER_KEYS = {"description", "owner", "grain", "columns"}
 _OPTIONAL_KEYS = {"named_by"}
+_LOADED_COLUMNS = ("_extra", "_row_hash", "_loaded_at", "_deleted_at", "_load_id")
+_SHAPES = (
+    ("description", str, "a text"),
+    ("owner", str, "a text such as team:revenue"),
+    ("grain", list, "a list of columns, such as [deal_id]"),
+    ("columns", dict, "a mapping of each column to its description"),
+    ("named_by", list, "a list of tables"),
+)
 
 
 @dataclass(frozen=True)
@@ -54,27 +63,40 @@ class Model:
 
         try:
             parsed = sqlglot.parse_one(self.select, read="snowflake")
-        except sqlglot.ParseError as error:
-            raise ConfigurationError(f"{_shown(self.path)} is not valid SQL: {str(error).splitlines()[0]}") from None
+        except sqlglot.errors.SqlglotError as error:
+            raise ConfigurationError(f"{shown(self.path)} is not valid SQL: {str(error).splitlines()[0]}") from None
         if not isinstance(parsed, exp.Query):
-            raise ConfigurationError(f"{_shown(self.path)} must hold exactly one SELECT")
+            raise ConfigurationError(f"{shown(self.path)} must hold exactly one SELECT")
         return parsed
 
     @cached_property
     def dependencies(self) -> tuple[str, ...]:
-        """The tables it reads, as `schema.name`, sorted."""
+        """The tables it reads, as `schema.name`, sorted. Raises ConfigurationError for one without a schema."""
         from sqlglot import exp
 
-        return tuple(sorted({f"{t.db}.{t.name}" for t in self.expression.find_all(exp.Table) if t.db}))
+        named_here = {expression.alias for expression in self.expression.find_all(exp.CTE)}
+        tables = [table for table in self.expression.find_all(exp.Table) if isinstance(table.this, exp.Identifier)]
+        for table in tables:
+            if not table.db and table.name not in named_here:
+                raise ConfigurationError(f"{shown(self.path)} reads {table.name} without saying of which schema")
+        return tuple(sorted({f"{table.db}.{table.name}" for table in tables if table.db}))
 
     def sql(self, dialect: str, parameters: Mapping[str, str]) -> str:
-        """The SELECT in `dialect` (`duckdb`, `snowflake`), with `:name` replaced by string literals."""
+        """The SELECT in `dialect` (`duckdb`, `snowflake`), with `:name` replaced by string literals.
+
+        Raises ConfigurationError for a name that is not in `parameters`.
+        """
         from sqlglot import exp
 
         def fill(node: Expr) -> Expr:
-            if isinstance(node, exp.Placeholder) and node.name in parameters:
-                return exp.Literal.string(parameters[node.name])
-            return node
+            if not isinstance(node, exp.Placeholder):
+                return node
+            if node.name not in parameters:
+                raise ConfigurationError(
+                    f"{shown(self.path)} uses :{node.name}, which no one fills in",
+                    remedy=f"Use one of {', '.join(f':{name}' for name in parameters)}",
+                )
+            return exp.Literal.string(parameters[node.name])
 
         return str(self.expression.transform(fill).sql(dialect=dialect))
 
@@ -104,16 +126,22 @@ def parse_model(path: Path) -> Model:
     text = path.read_text(encoding="utf-8")
     match = _HEADER.match(text)
     if not match:
-        raise ConfigurationError(f"{_shown(path)} does not open with a /*--- ... ---*/ header")
+        raise ConfigurationError(f"{shown(path)} does not open with a /*--- ... ---*/ header")
     try:
         header: Any = yaml.safe_load(match["yaml"])
     except yaml.YAMLError as error:
-        raise ConfigurationError(f"the header of {_shown(path)} is not YAML: {error}") from None
+        raise ConfigurationError(f"the header of {shown(path)} is not YAML: {error}") from None
     if not isinstance(header, dict) or not _HEADER_KEYS <= set(header) <= _HEADER_KEYS | _OPTIONAL_KEYS:
-        raise ConfigurationError(f"the header of {_shown(path)} must have exactly: {', '.join(sorted(_HEADER_KEYS))}")
+        raise ConfigurationError(
+            f"the header of {shown(path)} must have exactly: {', '.join(sorted(_HEADER_KEYS))}",
+            remedy=f"It may have {', '.join(sorted(_OPTIONAL_KEYS))} besides",
+        )
+    for key, kind, words in _SHAPES:
+        if not isinstance(header.get(key, kind()), kind) or not header.get(key, True):
+            raise ConfigurationError(f"{key} in the header of {shown(path)} must be {words}")
     missing = [column for column in header["grain"] if column not in header["columns"]]
     if missing:
-        raise ConfigurationError(f"the grain of {_shown(path)} names {missing[0]}, which is not among its columns")
+        raise ConfigurationError(f"the grain of {shown(path)} names {missing[0]}, which is not among its columns")
     return Model(
         schema=path.parent.name,
         name=path.stem,
@@ -139,7 +167,8 @@ def required_tables(name: str, models: Mapping[str, Model]) -> frozenset[str]:
 def column_lineage(model: Model, columns_of: Mapping[str, Iterable[str]]) -> dict[str, list[tuple[str, str]]]:
     """For each column of the model, the (table, column) pairs one step up that it is computed from.
 
-    `columns_of` gives the columns of each table that the model reads, by `schema.name`.
+    `columns_of` gives the columns of each table that the model reads, by `schema.name`. A column that
+    the header declares and the SELECT does not have comes from nowhere.
     """
     from sqlglot import exp
     from sqlglot.lineage import lineage
@@ -153,8 +182,10 @@ def column_lineage(model: Model, columns_of: Mapping[str, Iterable[str]]) -> dic
     select = model.expression.copy()
     qualified = qualify(select, schema=schema, dialect="snowflake", identify=False, quote_identifiers=False)
     scope = build_scope(qualified)
-    found: dict[str, list[tuple[str, str]]] = {}
-    for column in model.columns:
+    assert isinstance(qualified, exp.Query)
+    selected = {name.lower() for name in qualified.named_selects}
+    found: dict[str, list[tuple[str, str]]] = {column: [] for column in model.columns}
+    for column in selected.intersection(model.columns):
         pairs: dict[tuple[str, str], None] = {}
         for node in lineage(column.upper(), qualified, dialect="snowflake", scope=scope, copy=False).walk():
             if isinstance(node.expression, exp.Table) and node.expression.db:
@@ -164,14 +195,38 @@ def column_lineage(model: Model, columns_of: Mapping[str, Iterable[str]]) -> dic
     return found
 
 
+@cache
+def lineage_of_models() -> dict[str, dict[str, list[tuple[str, str]]]]:
+    """The column lineage of every model under `sql/`, by qualified name, in the order of `load_models`."""
+    models = load_models()
+    columns_of: dict[str, Iterable[str]] = {name: model.columns for name, model in models.items()}
+    columns_of |= {table.qualified_name: [*table.column_names, *_LOADED_COLUMNS] for table in registry.tables()}
+    return {name: column_lineage(model, columns_of) for name, model in models.items()}
+
+
+def personal_columns() -> frozenset[tuple[str, str]]:
+    """The (table, column) pairs that hold data about a person: as declared, and what models compute from them."""
+    found = {
+        (table.qualified_name, column.name)
+        for table in registry.tables()
+        for column in table.columns
+        if column.personal
+    }
+    for name, lineage in lineage_of_models().items():
+        found |= {(name, column) for column, origins in lineage.items() if not found.isdisjoint(origins)}
+    return frozenset(found)
+
+
 def _in_order(models: Mapping[str, Model]) -> Iterable[str]:
     from graphlib import CycleError, TopologicalSorter
 
+    raw = {table.qualified_name for table in registry.tables()}
     graph = {}
     for name, model in models.items():
         for dependency in model.dependencies:
-            if dependency.split(".")[0] in MODEL_SCHEMAS and dependency not in models:
-                raise ConfigurationError(f"{_shown(model.path)} reads {dependency}, and there is no such model")
+            if dependency not in models and dependency not in raw:
+                what = "model" if dependency.split(".")[0] in MODEL_SCHEMAS else "raw table"
+                raise ConfigurationError(f"{shown(model.path)} reads {dependency}, and there is no such {what}")
         graph[name] = [dependency for dependency in model.dependencies if dependency in models]
     try:
         return list(TopologicalSorter(graph).static_order())
@@ -179,5 +234,6 @@ def _in_order(models: Mapping[str, Model]) -> Iterable[str]:
         raise ConfigurationError(f"the models read each other in a circle: {' -> '.join(error.args[1])}") from None
 
 
-def _shown(path: Path) -> str:
+def shown(path: Path) -> str:
+    """A model file as people know it: `sql/<schema>/<name>.sql`."""
     return f"{path.parent.parent.name}/{path.parent.name}/{path.name}"

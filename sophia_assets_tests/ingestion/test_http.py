@@ -81,7 +81,7 @@ def test_json_that_stays_torn_is_an_invalid_response(httpserver: HTTPServer, tra
 
 
 def test_nobody_listening_is_a_failed_connection_that_names_the_setting() -> None:
-    with pytest.raises(ConnectionFailed, match="cannot be reached.*SHOP_URL"):
+    with pytest.raises(ConnectionFailed, match=r"cannot be reached.*SHOP_URL"):
         _transport("http://127.0.0.1:9").request("GET", "/things", obj="things")
 
 

@@ -61,7 +61,7 @@ def test_the_same_run_does_not_read_the_same_window_twice(warehouse: DuckDBWareh
 
 
 def test_an_answer_of_another_shape_is_an_invalid_response(warehouse: DuckDBWarehouse) -> None:
-    with pytest.raises(ResponseInvalid, match="hubspot/owners.*KeyError"):
+    with pytest.raises(ResponseInvalid, match=r"hubspot/owners.*KeyError"):
         ingest_group(_Owners(broken=True), "owners", WINDOW, warehouse, run_id="one")
     assert warehouse.row_counts()["hubspot.owners"] == 0
 

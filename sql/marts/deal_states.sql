@@ -24,16 +24,22 @@ columns:
   close_on: Expected or actual close day at that time
   created_on: Day the deal was created
   stage_since: Day the deal entered the stage it was in (business time zone)
-  close_pushes: How often the close date had moved later until then
+  close_pushes: How often the close date had moved later until then, while the deal was open
   valid_from: When this version began (UTC)
   valid_to: When the next version began, empty for the current one (UTC)
 ---*/
 WITH moves AS (
     SELECT
-        *,
-        LAG(stage_id) OVER (PARTITION BY deal_id ORDER BY valid_from) AS stage_before,
+        deal_versions.*,
+        stages.stage,
+        stages.stage_order,
+        stages.probability,
+        COALESCE(stages.is_open, TRUE) AS is_open,
+        COALESCE(stages.is_won, FALSE) AS is_won,
+        LAG(deal_versions.stage_id) OVER (PARTITION BY deal_id ORDER BY valid_from) AS stage_before,
         LAG(close_on) OVER (PARTITION BY deal_id ORDER BY valid_from) AS close_before
     FROM staging.deal_versions
+    LEFT JOIN staging.stages ON deal_versions.stage_id = stages.stage_id
 ),
 
 versions AS (
@@ -42,7 +48,7 @@ versions AS (
         MAX(CASE WHEN stage_before IS NULL OR stage_before <> stage_id THEN valid_from END) OVER (
             PARTITION BY deal_id ORDER BY valid_from ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
         ) AS stage_since,
-        SUM(CASE WHEN close_on > close_before AND stage_before = stage_id THEN 1 ELSE 0 END) OVER (
+        SUM(CASE WHEN is_open AND close_on > close_before THEN 1 ELSE 0 END) OVER (
             PARTITION BY deal_id ORDER BY valid_from ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
         ) AS close_pushes
     FROM moves
@@ -57,11 +63,11 @@ SELECT
     deals.owner_id,
     COALESCE(owners.owner, 'Unassigned') AS owner,
     versions.stage_id,
-    COALESCE(stages.stage, versions.stage_id) AS stage,
-    stages.stage_order,
-    COALESCE(stages.is_open, TRUE) AS is_open,
-    COALESCE(stages.is_won, FALSE) AS is_won,
-    stages.probability,
+    COALESCE(versions.stage, versions.stage_id) AS stage,
+    versions.stage_order,
+    versions.is_open,
+    versions.is_won,
+    versions.probability,
     versions.amount,
     versions.close_on,
     CAST(CONVERT_TIMEZONE('UTC', :timezone, deals.created_at) AS DATE) AS created_on,
@@ -71,7 +77,6 @@ SELECT
     versions.valid_to
 FROM versions
 INNER JOIN hubspot.deals ON versions.deal_id = deals.deal_id AND deals._deleted_at IS NULL
-LEFT JOIN staging.stages ON versions.stage_id = stages.stage_id
 LEFT JOIN staging.owners ON deals.owner_id = owners.owner_id
 LEFT JOIN staging.deal_accounts ON versions.deal_id = deal_accounts.deal_id
 LEFT JOIN staging.accounts ON deal_accounts.account_id = accounts.account_id

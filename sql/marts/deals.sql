@@ -17,7 +17,7 @@ columns:
   close_on: Expected or actual close day
   created_on: Day the deal was created
   stage_since: Day the deal entered its stage (business time zone)
-  close_pushes: How often the close date has moved later
+  close_pushes: How often the close date has moved later while the deal was open
 ---*/
 SELECT
     deal_id,

@@ -15,8 +15,9 @@ columns:
 WITH neighbours AS (
     SELECT
         *,
-        LAG(mrr) OVER (PARTITION BY subscription_id ORDER BY valid_from) AS mrr_before,
-        LEAD(term_id) OVER (PARTITION BY subscription_id ORDER BY valid_from) AS next_term
+        LAG(term_id) OVER (PARTITION BY subscription_id ORDER BY valid_from, term_id) AS term_before,
+        COALESCE(LAG(mrr) OVER (PARTITION BY subscription_id ORDER BY valid_from, term_id), 0) AS mrr_before,
+        LEAD(term_id) OVER (PARTITION BY subscription_id ORDER BY valid_from, term_id) AS next_term
     FROM staging.subscription_terms
 )
 
@@ -25,14 +26,14 @@ SELECT
     account_id,
     account,
     CASE
-        WHEN mrr_before IS NULL THEN 'new'
+        WHEN term_before IS NULL THEN 'new'
         WHEN mrr > mrr_before THEN 'expansion'
         ELSE 'contraction'
     END AS movement,
     valid_from AS happened_on,
-    ABS(mrr - COALESCE(mrr_before, 0)) AS amount
+    ABS(mrr - mrr_before) AS amount
 FROM neighbours
-WHERE mrr_before IS NULL OR mrr <> mrr_before
+WHERE term_before IS NULL OR mrr <> mrr_before
 UNION ALL
 SELECT
     term_id,

@@ -1,7 +1,7 @@
 /*---
 description: >-
   Every version a deal has had: stage, amount and close date as they stood from one change to the next.
-  A deal whose history the CRM does not give has one version, from its creation.
+  A property whose history the CRM does not give has had its present value since the deal's creation.
 owner: team:revenue
 grain: [deal_id, valid_from]
 columns:
@@ -12,15 +12,47 @@ columns:
   amount: Amount in US dollars at that time
   close_on: Expected or actual close day at that time
 ---*/
-WITH changes AS (
+WITH known AS (
+    -- An empty text, unlike NULL, ends the value before it: that property was cleared.
+    SELECT
+        deal_id,
+        property,
+        changed_at,
+        COALESCE(value, '') AS value
+    FROM hubspot.deal_history
+    WHERE _deleted_at IS NULL
+    UNION ALL
+    SELECT
+        present.deal_id,
+        present.property,
+        present.changed_at,
+        present.value
+    FROM (
+        SELECT deal_id, 'dealstage' AS property, created_at AS changed_at, stage_id AS value
+        FROM hubspot.deals
+        WHERE _deleted_at IS NULL
+        UNION ALL
+        SELECT deal_id, 'amount' AS property, created_at AS changed_at, CAST(amount AS VARCHAR) AS value
+        FROM hubspot.deals
+        WHERE _deleted_at IS NULL AND amount IS NOT NULL
+        UNION ALL
+        SELECT deal_id, 'closedate' AS property, created_at AS changed_at, CAST(close_date AS VARCHAR) AS value
+        FROM hubspot.deals
+        WHERE _deleted_at IS NULL AND close_date IS NOT NULL
+    ) AS present
+    LEFT JOIN hubspot.deal_history AS history
+        ON present.deal_id = history.deal_id AND present.property = history.property AND history._deleted_at IS NULL
+    WHERE history.deal_id IS NULL
+),
+
+changes AS (
     SELECT
         deal_id,
         changed_at,
         MAX(CASE WHEN property = 'dealstage' THEN value END) AS stage_id,
         MAX(CASE WHEN property = 'amount' THEN value END) AS amount_text,
         MAX(CASE WHEN property = 'closedate' THEN value END) AS close_text
-    FROM hubspot.deal_history
-    WHERE _deleted_at IS NULL
+    FROM known
     GROUP BY deal_id, changed_at
 ),
 
@@ -49,14 +81,3 @@ SELECT
     amount,
     CAST(CONVERT_TIMEZONE('UTC', :timezone, close_at) AS DATE) AS close_on
 FROM filled
-UNION ALL
-SELECT
-    deals.deal_id,
-    deals.created_at AS valid_from,
-    CAST(NULL AS TIMESTAMP) AS valid_to,
-    deals.stage_id,
-    deals.amount,
-    CAST(CONVERT_TIMEZONE('UTC', :timezone, deals.close_date) AS DATE) AS close_on
-FROM hubspot.deals
-LEFT JOIN filled ON deals.deal_id = filled.deal_id
-WHERE filled.deal_id IS NULL AND deals._deleted_at IS NULL

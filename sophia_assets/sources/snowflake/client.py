@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sophia_assets.errors import (
@@ -222,8 +223,7 @@ def _private_key(path: str) -> bytes:
     from cryptography.hazmat.primitives import serialization
 
     try:
-        with open(path, "rb") as file:
-            key = serialization.load_pem_private_key(file.read(), password=None)
+        key = serialization.load_pem_private_key(Path(path).read_bytes(), password=None)
     except (OSError, ValueError, TypeError) as error:
         raise AuthenticationFailed(
             f"the private key cannot be read ({type(error).__name__})",

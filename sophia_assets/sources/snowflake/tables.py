@@ -48,7 +48,8 @@ _SALES_DEALS = Table(
     expectations=(
         *(required_column(column) for column in ("deal_id", "deal_name", "amount", "stage")),
         *key_rules("deal_id"),
-        *(not_null(column) for column in ("deal_name", "amount", "stage")),
+        *(not_null(column) for column in ("deal_name", "stage")),
+        not_null("amount", severity="warn", mostly=0.9, recovery="Ask the deals' owners to estimate their amount."),
         between("amount", 0, None),
         between("probability", 0, 1),
     ),

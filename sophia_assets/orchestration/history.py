@@ -1,0 +1,52 @@
+"""Tells Dagster which days a first, whole load has covered, so that the days before it do not look missing.
+
+One event per table and day is what Dagster counts partitions by. Reporting them one at a time takes
+minutes on SQLite, so they are written in one transaction; other storages have a batch call for it.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Sequence
+
+import dagster as dg
+from dagster._core.events import DagsterEvent, DagsterEventType, StepMaterializationData
+from dagster._core.events.log import EventLogEntry
+from dagster._core.instance.utils import RUNLESS_JOB_NAME, RUNLESS_RUN_ID
+from dagster._core.storage.event_log.sqlite import SqliteEventLogStorage
+
+# SQLite takes a bounded number of values in one statement.
+_EVENTS_A_STATEMENT = 100
+
+
+def report_covered_days(instance: dg.DagsterInstance, tables: Iterable[dg.AssetKey], days: Sequence[str]) -> int:
+    """Records a materialization of each table for each partition key of `days`; returns how many.
+
+    To be called before the load's own materialization is reported, which has to stay the latest one.
+    """
+    events = [_event(key, day) for key in tables for day in days]
+    storage = instance.event_log_storage
+    if not isinstance(storage, SqliteEventLogStorage):
+        storage.store_event_batch(events)
+        return len(events)
+    with storage.index_transaction() as connection:
+        for first in range(0, len(events), _EVENTS_A_STATEMENT):
+            connection.execute(storage.prepare_insert_event_batch(events[first : first + _EVENTS_A_STATEMENT]))
+    return len(events)
+
+
+def _event(key: dg.AssetKey, day: str) -> EventLogEntry:
+    covered = dg.AssetMaterialization(key, partition=day, metadata={"loaded": "with the whole history, in one read"})
+    return EventLogEntry(
+        error_info=None,
+        level=logging.INFO,
+        user_message="",
+        run_id=RUNLESS_RUN_ID,
+        timestamp=time.time(),
+        dagster_event=DagsterEvent(
+            event_type_value=DagsterEventType.ASSET_MATERIALIZATION.value,
+            job_name=RUNLESS_JOB_NAME,
+            event_specific_data=StepMaterializationData(covered),
+        ),
+    )

@@ -1,0 +1,116 @@
+"""Settings: defaults, what is refused and how it is told, and which connection a system gets."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from sophia_assets.errors import ConfigurationError, ConnectionFailed
+from sophia_assets.settings import PROJECT_ROOT, load_settings
+
+SANDBOX = {"HUBSPOT_BASE_URL": "http://127.0.0.1:8710/hubspot", "HUBSPOT_ACCESS_TOKEN": "sandbox", "GONG_BASE_URL": "x"}
+
+
+def test_everything_has_a_default() -> None:
+    settings = load_settings({})
+    assert settings.base_home == PROJECT_ROOT / "var"
+    assert (settings.timezone, settings.briefing_hour, settings.fiscal_year_start_month) == ("UTC", 6, 1)
+    assert settings.working_days == ("MON", "TUE", "WED", "THU", "FRI")
+    assert set(settings.modes.values()) == {"sandbox"}
+    assert settings.uses_sandbox
+
+
+def test_empty_settings_count_as_not_set() -> None:
+    assert load_settings({"SOPHIA_TIMEZONE": "", "SOPHIA_SEED": "", "SOPHIA_HOME": ""}).timezone == "UTC"
+
+
+def test_settings_are_read_as_people_write_them() -> None:
+    settings = load_settings(
+        {
+            "SOPHIA_WORKING_DAYS": " sun, mon,Tue,wed , thu",
+            "SOPHIA_GONG_MODE": " Off ",
+            "SOPHIA_HISTORY_START": "2024-02-29",
+            "SOPHIA_TIMEZONE": "America/New_York",
+        }
+    )
+    assert settings.working_days == ("MON", "TUE", "WED", "THU", "SUN")
+    assert settings.modes["gong"] == "off"
+    assert settings.history_start == date(2024, 2, 29)
+    assert str(settings.tzinfo) == "America/New_York"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("SOPHIA_TIMEZONE", "Mars/Base", "Use an IANA name such as Europe/Berlin"),
+        ("SOPHIA_TIMEZONE", "Europe", "Use an IANA name such as Europe/Berlin"),
+        ("SOPHIA_TIMEZONE", "../etc/passwd", "Use an IANA name such as Europe/Berlin"),
+        ("SOPHIA_HUBSPOT_MODE", "on", "Allowed: sandbox, live, off"),
+        ("SOPHIA_WORKING_DAYS", "MON,FUNDAY", "Allowed: a comma-separated list of MON, TUE"),
+        ("SOPHIA_WORKING_DAYS", ",", "Allowed: a comma-separated list of MON, TUE"),
+        ("SOPHIA_FISCAL_YEAR_START_MONTH", "13", "Allowed: a whole number from 1 to 12"),
+        ("SOPHIA_FISCAL_YEAR_START_MONTH", "four", "Allowed: a whole number from 1 to 12"),
+        ("SOPHIA_BRIEFING_HOUR", "0", "Allowed: a whole number from 1 to 23"),
+        ("SOPHIA_BRIEFING_HOUR", "6.5", "Allowed: a whole number from 1 to 23"),
+        ("SOPHIA_SEED", "-1", "Allowed: a whole number from 0"),
+        ("SOPHIA_HISTORY_START", "01/02/2025", "Write it as YYYY-MM-DD"),
+        ("SOPHIA_HISTORY_START", "2025-02-30", "Write it as YYYY-MM-DD"),
+    ],
+)
+def test_a_bad_setting_is_told_with_its_value_and_what_is_allowed(name: str, value: str, allowed: str) -> None:
+    with pytest.raises(ConfigurationError) as error:
+        load_settings({name: value})
+    text = str(error.value)
+    assert text.startswith(f"{name} is {value!r}")
+    assert allowed in text
+    assert "\n" not in text
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_text("SOPHIA_TIMEZONE=Europe/Berlin\nSOPHIA_SEED=7\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SOPHIA_SEED", "8")
+    monkeypatch.delenv("SOPHIA_TIMEZONE", raising=False)
+    settings = load_settings()
+    assert (settings.timezone, settings.seed) == ("Europe/Berlin", 8)
+
+
+def test_secrets_are_not_in_the_settings_text() -> None:
+    assert "s3cret" not in repr(load_settings({"HUBSPOT_ACCESS_TOKEN": "s3cret"}))
+
+
+def test_a_sandboxed_system_is_reached_where_the_sandbox_says() -> None:
+    assert load_settings({}).connection("hubspot", SANDBOX) == {
+        name: SANDBOX[name] for name in ("HUBSPOT_BASE_URL", "HUBSPOT_ACCESS_TOKEN")
+    }
+
+
+def test_an_address_of_ones_own_wins_over_the_sandbox() -> None:
+    own = {"HUBSPOT_BASE_URL": "http://127.0.0.1:9", "HUBSPOT_ACCESS_TOKEN": "mine"}
+    settings = load_settings(own)
+    assert settings.connection("hubspot", SANDBOX) == own
+    assert settings.uses_sandbox, "the other systems still need it"
+
+
+def test_a_sandboxed_system_without_a_sandbox_says_how_to_start_one() -> None:
+    with pytest.raises(ConnectionFailed, match=r"hubspot: the sandbox is not running\. Start it with `sophia sandbox up`"):
+        load_settings({}).connection("hubspot", None)
+
+
+def test_a_live_system_without_its_credential_names_what_is_missing() -> None:
+    settings = load_settings({"SOPHIA_HUBSPOT_MODE": "live"})
+    with pytest.raises(ConfigurationError, match=r"hubspot: HUBSPOT_ACCESS_TOKEN is not set\. Set it in \.env, or set"):
+        settings.connection("hubspot", SANDBOX)
+
+
+def test_a_system_that_is_off_is_not_reached_even_while_a_sandbox_runs() -> None:
+    settings = load_settings({"SOPHIA_HUBSPOT_MODE": "off"})
+    with pytest.raises(ConfigurationError, match=r"hubspot: the system is off\. Set SOPHIA_HUBSPOT_MODE=sandbox or live"):
+        settings.connection("hubspot", SANDBOX)
+
+
+def test_nothing_needs_the_sandbox_where_every_system_is_live_off_or_elsewhere() -> None:
+    elsewhere = {"SOPHIA_HUBSPOT_MODE": "live", "SOPHIA_GONG_MODE": "off", "SNOWFLAKE_ACCOUNT": "a", "SNOWFLAKE_HOST": "h"}
+    assert not load_settings(elsewhere).uses_sandbox

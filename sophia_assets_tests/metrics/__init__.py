@@ -1,0 +1,1 @@
+"""Tests of the metric catalog, its periods, its forms and what it computes."""

@@ -1,0 +1,172 @@
+"""Schedules: when they tick, for which day, and when they have nothing to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+import pytest
+from dagster._utils.schedules import schedule_execution_time_iterator
+
+from sophia_assets.definitions import build_definitions
+from sophia_assets.home import CompanyIdentity, Home
+from sophia_assets.orchestration.jobs import BRIEFING_JOB
+from sophia_assets.sources import registry
+
+NEW_YORK = ZoneInfo("America/New_York")
+BRIEFING = f"{BRIEFING_JOB}_on_working_days"
+HUBSPOT = "ingest_hubspot_every_day"
+
+
+@dataclass(frozen=True)
+class Defined:
+    """A schedule among the definitions that it belongs to."""
+
+    definitions: dg.Definitions
+    name: str
+
+    @property
+    def schedule(self) -> Any:
+        return self.definitions.resolve_schedule_def(self.name)
+
+
+def schedule(name: str, home: Path, monkeypatch: pytest.MonkeyPatch, **settings: str) -> Defined:
+    for setting, value in settings.items():
+        monkeypatch.setenv(setting, value)
+    return Defined(build_definitions(home=Home(home)), name)
+
+
+def tick(defined: Defined, moment: datetime) -> Any:
+    repository = defined.definitions.get_repository_def()
+    with dg.DagsterInstance.ephemeral() as instance:
+        context = dg.build_schedule_context(
+            instance=instance, scheduled_execution_time=moment, repository_def=repository
+        )
+        return defined.schedule.evaluate_tick(context)
+
+
+def partition(defined: Defined, moment: datetime) -> str | None:
+    (request,) = tick(defined, moment).run_requests
+    assert request.run_key == request.partition_key, "a day is asked for once, however often the tick is repeated"
+    key: str | None = request.partition_key
+    return key
+
+
+def ticks(defined: Defined, first: datetime, days: int) -> Iterator[datetime]:
+    """The local times of a schedule's ticks from `first` on."""
+    last = first + timedelta(days=days)
+    cron, timezone = defined.schedule.cron_schedule, defined.schedule.execution_timezone
+    for moment in schedule_execution_time_iterator(first.timestamp(), cron, timezone, ascending=True):
+        if moment >= last:
+            return
+        yield moment.astimezone(first.tzinfo)
+
+
+def test_every_schedule_runs_by_default_in_the_business_time_zone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOPHIA_TIMEZONE", "America/New_York")
+    schedules = list(build_definitions(home=Home(tmp_path)).schedules or ())
+    assert {item.name for item in schedules} == {
+        BRIEFING,
+        *(f"ingest_{system}_every_day" for system in registry.SYSTEMS),
+    }
+    for item in schedules:
+        assert isinstance(item, dg.ScheduleDefinition)
+        assert item.execution_timezone == "America/New_York"
+        assert item.default_status is dg.DefaultScheduleStatus.RUNNING
+
+
+def test_the_briefing_is_written_on_working_days_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    briefing = schedule(BRIEFING, tmp_path, monkeypatch, SOPHIA_TIMEZONE="America/New_York")
+    moments = list(ticks(briefing, datetime(2026, 2, 2, tzinfo=NEW_YORK), days=14))
+    assert [f"{moment:%a}" for moment in moments] == ["Mon", "Tue", "Wed", "Thu", "Fri"] * 2
+    assert {(moment.hour, moment.minute) for moment in moments} == {(6, 0)}
+
+
+def test_working_days_and_hour_are_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {"SOPHIA_WORKING_DAYS": "SUN,MON,TUE,WED,THU", "SOPHIA_BRIEFING_HOUR": "1", "SOPHIA_TIMEZONE": "Asia/Dubai"}
+    dubai = ZoneInfo("Asia/Dubai")
+    briefing = schedule(BRIEFING, tmp_path, monkeypatch, **given)
+    moments = list(ticks(briefing, datetime(2026, 2, 1, tzinfo=dubai), days=7))
+    assert [f"{moment:%a %H:%M}" for moment in moments] == [
+        "Sun 01:00",
+        "Mon 01:00",
+        "Tue 01:00",
+        "Wed 01:00",
+        "Thu 01:00",
+    ]
+    reading = schedule(HUBSPOT, tmp_path, monkeypatch, **given)
+    assert [f"{moment:%H:%M}" for moment in ticks(reading, datetime(2026, 2, 1, tzinfo=dubai), days=2)] == ["00:30"] * 2
+
+
+def test_systems_are_read_every_day_before_the_briefing_so_that_no_table_goes_stale_over_a_weekend(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading = schedule(HUBSPOT, tmp_path, monkeypatch, SOPHIA_TIMEZONE="America/New_York")
+    moments = list(ticks(reading, datetime(2026, 2, 2, tzinfo=NEW_YORK), days=7))
+    assert [f"{moment:%H:%M}" for moment in moments] == ["05:30"] * 7
+    longest = max(later - earlier for earlier, later in zip(moments, moments[1:], strict=False))
+    assert longest < min(table.freshness.warn for table in registry.tables())
+
+
+@pytest.mark.parametrize(
+    ("moment", "day"),
+    [
+        (datetime(2026, 2, 2, 6, tzinfo=NEW_YORK), "2026-02-01"),
+        (datetime(2026, 2, 2, 23, 59, tzinfo=NEW_YORK), "2026-02-01"),
+        # Already the third in UTC, still the second in New York.
+        (datetime(2026, 2, 3, 3, tzinfo=UTC), "2026-02-01"),
+        # Clocks go forward on Sunday, 8 March, and back on Sunday, 1 November.
+        (datetime(2026, 3, 8, 6, tzinfo=NEW_YORK), "2026-03-07"),
+        (datetime(2026, 3, 9, 0, 0, 1, tzinfo=NEW_YORK), "2026-03-08"),
+        (datetime(2026, 3, 9, 6, tzinfo=NEW_YORK), "2026-03-08"),
+        (datetime(2026, 11, 1, 1, 30, tzinfo=NEW_YORK, fold=1), "2026-10-31"),
+        (datetime(2026, 11, 2, 6, tzinfo=NEW_YORK), "2026-11-01"),
+        (datetime(2026, 1, 1, 6, tzinfo=NEW_YORK), "2025-12-31"),
+    ],
+)
+def test_a_tick_is_for_the_last_complete_day_in_the_business_time_zone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: datetime, day: str
+) -> None:
+    for name in (BRIEFING, HUBSPOT):
+        defined = schedule(name, tmp_path, monkeypatch, SOPHIA_TIMEZONE="America/New_York")
+        assert partition(defined, moment) == day
+
+
+def test_mondays_briefing_is_of_sunday(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    briefing = schedule(BRIEFING, tmp_path, monkeypatch)
+    days = [partition(briefing, moment) for moment in ticks(briefing, datetime(2026, 2, 6, tzinfo=UTC), days=4)]
+    assert days == ["2026-02-05", "2026-02-08"]
+
+
+def test_a_tick_before_the_first_day_is_over_says_why_it_does_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    briefing = schedule(BRIEFING, tmp_path, monkeypatch, SOPHIA_HISTORY_START="2026-02-02")
+    result = tick(briefing, datetime(2026, 2, 2, 6, tzinfo=UTC))
+    assert not result.run_requests
+    assert result.skip_message == "No day is complete yet: the first partition has not ended."
+
+
+def test_a_system_that_is_off_is_not_read_and_the_tick_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    off = schedule("ingest_gong_every_day", tmp_path, monkeypatch, SOPHIA_GONG_MODE="off")
+    result = tick(off, datetime(2026, 2, 2, 6, tzinfo=UTC))
+    assert not result.run_requests
+    assert result.skip_message == "Gong is not connected, so there is nothing to read."
+
+
+def test_a_system_that_the_company_does_not_use_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    defined = schedule("ingest_gong_every_day", tmp_path, monkeypatch)
+    moment = datetime(2026, 2, 2, 6, tzinfo=UTC)
+    assert partition(defined, moment) == "2026-02-01"
+    home = Home(tmp_path)
+    home.record_company(CompanyIdentity("exports", data_dir="/data", off=("gong",)))
+    assert tick(defined, moment).skip_message == "Gong is not connected, so there is nothing to read."

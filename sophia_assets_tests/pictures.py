@@ -90,7 +90,7 @@ def main() -> None:
         with browser_page(1100, 1750) as page:
             page.goto(newest.as_uri())
             page.screenshot(path=IMAGES / "briefing.png")
-        with running_ui(environment) as address, browser_page(1700, 1150) as page:
+        with running_ui(environment) as address, browser_page(1500, 1500) as page:
             page.goto(f"{address}/assets/insight/executive_briefing?view=lineage&lineageScope=upstream&lineageDepth=6")
             page.get_by_text("executive_briefing").last.wait_for()
             # The graph draws itself in steps and tells nobody when it has finished.

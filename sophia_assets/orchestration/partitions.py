@@ -28,5 +28,5 @@ def last_day_of(context: dg.AssetExecutionContext) -> date:
 
 def days_before(context: dg.AssetExecutionContext) -> list[str]:
     """The partition keys of all days before the run's first one."""
-    keys = list(context.assets_def.partitions_def.get_partition_keys())  # type: ignore[union-attr]
+    keys = list(context.assets_def.partitions_def.get_partition_keys())
     return keys[: keys.index(context.partition_key_range.start)]

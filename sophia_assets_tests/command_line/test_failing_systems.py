@@ -12,6 +12,7 @@ import pytest
 from click.testing import Result
 
 from sophia_assets.home import Home
+from sophia_assets.quality import client
 from sophia_assets.sources import registry
 from sophia_assets.warehouse.duckdb_warehouse import DuckDBWarehouse
 from sophia_assets_tests.command_line.commands import Sophia
@@ -48,7 +49,17 @@ class TwoDays:
 
 
 @pytest.fixture(scope="module")
-def days(company: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoDays]:
+def _one_worker() -> Iterator[None]:
+    """Both runs share a validation worker, since each takes seconds to start."""
+    with client.QualityWorker() as worker, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(client, "QualityWorker", lambda: worker)
+        patch.setattr(worker, "close", lambda: None)
+        yield
+        patch.undo()
+
+
+@pytest.fixture(scope="module")
+def days(_one_worker: None, company: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoDays]:
     folder = tmp_path_factory.mktemp("failing")
     with socket.create_server(("127.0.0.1", 0)) as closed:
         nobody = f"http://127.0.0.1:{closed.getsockname()[1]}"
@@ -96,11 +107,3 @@ def test_the_briefing_is_written_and_names_the_failed_systems(days: TwoDays) -> 
     states = {item["system"]: item["state"] for item in briefing["freshness"]}
     assert states == {"hubspot": "failed", "gong": "failed", "snowflake": "fresh"}
     assert "HubSpot" in text and "Gong" in text
-
-
-def test_the_next_good_run_forgets_the_failures(days: TwoDays, company: Served) -> None:
-    with default_settings(days.home.path.parent):
-        result = Sophia(days.home.path)("run", "--date", BAD_DAY, "--json", **company.env)
-    assert result.exit_code == 0, result.stderr
-    briefing = json.loads((days.home.briefings / BAD_DAY / "briefing.json").read_text(encoding="utf-8"))
-    assert {item["state"] for item in briefing["freshness"]} == {"fresh"}

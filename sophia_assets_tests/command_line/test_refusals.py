@@ -74,9 +74,7 @@ def test_a_second_run_at_the_same_time_is_refused_with_the_process_of_the_first(
         lock.write("4242")
         lock.flush()
         fcntl.flock(lock, fcntl.LOCK_EX)
-        refused(
-            sophia("run"), 1, f"another run (process 4242) is working in {home.path}", "SOPHIA_HOME of its own"
-        )
+        refused(sophia("run"), 1, f"another run (process 4242) is working in {home.path}", "SOPHIA_HOME of its own")
     assert contents(home.path) == before
 
 
@@ -184,7 +182,10 @@ def test_a_host_that_is_not_ours_is_not_called_a_taken_port(sophia: Sophia) -> N
     [
         (["--fault", "hubspot:earthquake"], "earthquake"),
         (["--as-of", "2999-01-01"], "2999-01-01 lies in the future"),
-        (["--start", "2026-03-01", "--as-of", "2026-02-01"], "the company would start on 2026-03-01, after its last day"),
+        (
+            ["--start", "2026-03-01", "--as-of", "2026-02-01"],
+            "the company would start on 2026-03-01, after its last day",
+        ),
         (["--data", "missing"], "missing is not a folder"),
     ],
 )

@@ -95,7 +95,9 @@ def test_an_address_of_ones_own_wins_over_the_sandbox() -> None:
 
 
 def test_a_sandboxed_system_without_a_sandbox_says_how_to_start_one() -> None:
-    with pytest.raises(ConnectionFailed, match=r"hubspot: the sandbox is not running\. Start it with `sophia sandbox up`"):
+    with pytest.raises(
+        ConnectionFailed, match=r"hubspot: the sandbox is not running\. Start it with `sophia sandbox up`"
+    ):
         load_settings({}).connection("hubspot", None)
 
 
@@ -107,10 +109,17 @@ def test_a_live_system_without_its_credential_names_what_is_missing() -> None:
 
 def test_a_system_that_is_off_is_not_reached_even_while_a_sandbox_runs() -> None:
     settings = load_settings({"SOPHIA_HUBSPOT_MODE": "off"})
-    with pytest.raises(ConfigurationError, match=r"hubspot: the system is off\. Set SOPHIA_HUBSPOT_MODE=sandbox or live"):
+    with pytest.raises(
+        ConfigurationError, match=r"hubspot: the system is off\. Set SOPHIA_HUBSPOT_MODE=sandbox or live"
+    ):
         settings.connection("hubspot", SANDBOX)
 
 
 def test_nothing_needs_the_sandbox_where_every_system_is_live_off_or_elsewhere() -> None:
-    elsewhere = {"SOPHIA_HUBSPOT_MODE": "live", "SOPHIA_GONG_MODE": "off", "SNOWFLAKE_ACCOUNT": "a", "SNOWFLAKE_HOST": "h"}
+    elsewhere = {
+        "SOPHIA_HUBSPOT_MODE": "live",
+        "SOPHIA_GONG_MODE": "off",
+        "SNOWFLAKE_ACCOUNT": "a",
+        "SNOWFLAKE_HOST": "h",
+    }
     assert not load_settings(elsewhere).uses_sandbox

@@ -94,9 +94,7 @@ def materializations(result: Any) -> dict[str, list[Any]]:
 
 def evaluations(result: Any) -> dict[str, Any]:
     """A run's check evaluations by `table.check`."""
-    return {
-        f"{'.'.join(item.asset_key.path)}.{item.check_name}": item for item in result.get_asset_check_evaluations()
-    }
+    return {f"{'.'.join(item.asset_key.path)}.{item.check_name}": item for item in result.get_asset_check_evaluations()}
 
 
 def shown(metadata: Mapping[str, Any]) -> dict[str, Any]:

@@ -201,7 +201,11 @@ def test_a_check_that_errors_says_that_it_tells_nothing_about_the_data(
     fill(checked, "snowflake.satisfaction", [response(1)])
     found = evaluations(checked.check("snowflake.satisfaction"))
     errored = {name.split(".")[2] for name, item in found.items() if "check errored" in item.metadata}
-    assert errored == {"score_values_to_not_be_null", "responded_at_values_to_not_be_null", "score_values_to_be_between"}
+    assert errored == {
+        "score_values_to_not_be_null",
+        "responded_at_values_to_not_be_null",
+        "score_values_to_be_between",
+    }
     assert not any(item.passed for name, item in found.items() if name.split(".")[2] in errored)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 import dagster as dg
@@ -36,9 +37,7 @@ class Day:
 
 
 @pytest.fixture(scope="module")
-def day(
-    company: Served, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Day]:
+def day(company: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Day]:
     wrong = {**company.env, "GONG_ACCESS_KEY_SECRET": "wrong"}
     with Platform.on(tmp_path_factory.mktemp("day"), wrong) as platform:
         reads = {system: platform.ingest(system) for system in ("gong", "hubspot", "snowflake")}
@@ -82,7 +81,9 @@ def test_no_personal_data_is_in_any_metadata_or_log(day: Day) -> None:
     canaries: set[str] = set()
     for table in registry.tables():
         for column in (column.name for column in table.columns if column.personal):
-            found = held.query(f"SELECT DISTINCT {column} FROM {table.qualified_name} WHERE {column} IS NOT NULL LIMIT 5")
+            found = held.query(
+                f"SELECT DISTINCT {column} FROM {table.qualified_name} WHERE {column} IS NOT NULL LIMIT 5"
+            )
             canaries |= set(found[column].to_pylist())
     assert any("@" in canary for canary in canaries) and len(canaries) > 10
     # A last name such as "Example" may be a part of other words; one that is a word of its own may not be there.
@@ -213,3 +214,21 @@ def test_a_system_that_is_off_is_refused_and_says_how_to_turn_it_on(
         assert not result.success
         assert failure_text(result) == "hubspot: the system is off. Set SOPHIA_HUBSPOT_MODE=sandbox or live"
         assert platform.services.connected == ("gong", "snowflake")
+
+
+def test_a_failure_stands_until_the_same_read_succeeds(
+    company: Served, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    home = tmp_path_factory.mktemp("mended")
+    wrong = {**company.env, "GONG_ACCESS_KEY_SECRET": "wrong"}
+    for connections, state in ((wrong, "empty"), (company.env, "stale"), (wrong, "failed"), (company.env, "stale")):
+        with Platform.on(home, connections) as platform:
+            read = platform.ingest("gong", group="users")
+            (status,) = (
+                item for item in platform.services.statuses().statuses(date(2026, 1, 31)) if item.system == "gong"
+            )
+            failure = platform.services.attempts.last_failure("gong")
+        assert read.success == (connections is not wrong)
+        assert (failure is not None) == (connections is wrong)
+        assert status.state == state
+        assert status.message == (failure.reason if failure else "read up to 2026-02-01 00:00 UTC")

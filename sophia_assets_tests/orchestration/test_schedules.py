@@ -154,9 +154,7 @@ def test_a_tick_before_the_first_day_is_over_says_why_it_does_nothing(
     assert result.skip_message == "No day is complete yet: the first partition has not ended."
 
 
-def test_a_system_that_is_off_is_not_read_and_the_tick_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_system_that_is_off_is_not_read_and_the_tick_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     off = schedule("ingest_gong_every_day", tmp_path, monkeypatch, SOPHIA_GONG_MODE="off")
     result = tick(off, datetime(2026, 2, 2, 6, tzinfo=UTC))
     assert not result.run_requests

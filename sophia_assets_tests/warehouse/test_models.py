@@ -87,7 +87,9 @@ def test_a_file_without_a_header_is_told(folder: Path) -> None:
     path = folder / "marts" / "bare.sql"
     path.parent.mkdir(parents=True)
     path.write_text("SELECT 1 AS a")
-    with pytest.raises(ConfigurationError, match=r"sql/marts/bare.sql does not open with a /\*--- \.\.\. ---\*/ header"):
+    with pytest.raises(
+        ConfigurationError, match=r"sql/marts/bare.sql does not open with a /\*--- \.\.\. ---\*/ header"
+    ):
         parse_model(path)
 
 
@@ -215,9 +217,7 @@ def in_order(folder: Path) -> list[Model]:
     return list(load_models(folder).values())
 
 
-def test_a_build_replaces_all_models_or_none(
-    write_model: WriteModel, folder: Path, warehouse: DuckDBWarehouse
-) -> None:
+def test_a_build_replaces_all_models_or_none(write_model: WriteModel, folder: Path, warehouse: DuckDBWarehouse) -> None:
     write_model("staging.all_or_none", "SELECT 1 AS a")
     write_model("marts.all_or_none", "SELECT a FROM staging.all_or_none")
     build_models(warehouse, in_order(folder), {"timezone": "UTC"})

@@ -102,12 +102,13 @@ def _wanted_company(settings: Settings, request: RunRequest) -> CompanyIdentity:
     if request.data_dir is not None:
         if not request.data_dir.is_dir():
             raise ConfigurationError(f"{request.data_dir} is not a folder", remedy="Give --data a folder of exports")
-        return CompanyIdentity("exports", data_dir=str(request.data_dir.resolve()))
+        return CompanyIdentity("exports", data_dir=str(request.data_dir.resolve()), live=settings.live_systems)
     if request.seed is None:
         held = Home(settings.base_home).company()
-        if held is not None and held.kind != "live":
+        if held is not None and held.kind != "live" and held.live == settings.live_systems:
             return held
-    return CompanyIdentity("simulated", seed=settings.seed if request.seed is None else request.seed)
+    seed = settings.seed if request.seed is None else request.seed
+    return CompanyIdentity("simulated", seed=seed, live=settings.live_systems)
 
 
 def _reach(
@@ -123,6 +124,8 @@ def _reach(
     from sophia_assets.sandbox.config import SandboxConfig
     from sophia_assets.sandbox.launch import start_sandbox
 
+    if company.live:
+        say(_mixed(company.live))
     config = SandboxConfig(timezone=settings.timezone, port=0, parent_pid=os.getpid())
     if company.kind == "exports":
         say(f"Serving the exports in {company.data_dir}")
@@ -153,6 +156,14 @@ def _reach(
         off=off,
     )
     return company, day, sandbox
+
+
+def _mixed(live: Sequence[str]) -> str:
+    names = ", ".join(registry.display_name(system) for system in live)
+    return (
+        f"Attention: {names} is live and the rest is the sandbox, so this briefing mixes two companies. "
+        "Set SOPHIA_<SYSTEM>_MODE=live or off for the others"
+    )
 
 
 def _history_start(day: date, days: int | None) -> date:

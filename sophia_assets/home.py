@@ -36,20 +36,23 @@ class CompanyIdentity:
     first_day: str | None = None
     last_day: str | None = None
     off: tuple[str, ...] = ()
+    live: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
         """A folder name that is unique to the company and says which it is."""
+        beside = "".join(f"-with-live-{system}" for system in self.live)
         if self.kind == "simulated":
-            return f"seed-{self.seed}"
+            return f"seed-{self.seed}{beside}"
         if self.kind == "exports":
             path = self.data_dir or ""
             slug = re.sub(r"[^a-z0-9]+", "-", Path(path).name.lower()).strip("-") or "exports"
-            return f"{slug}-{hashlib.sha256(path.encode()).hexdigest()[:6]}"
+            return f"{slug}-{hashlib.sha256(path.encode()).hexdigest()[:6]}{beside}"
         return self.kind
 
     def is_same_company(self, other: CompanyIdentity) -> bool:
-        return (self.kind, self.seed, self.data_dir) == (other.kind, other.seed, other.data_dir)
+        """Whether both may share a home: a live system beside simulated ones makes another company."""
+        return (self.kind, self.seed, self.data_dir, self.live) == (other.kind, other.seed, other.data_dir, other.live)
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,7 @@ class Home:
         stored: dict[str, Any] | None = read_json(self.company_file)
         if stored is None:
             return None
-        return CompanyIdentity(**{**stored, "off": tuple(stored.get("off", ()))})
+        return CompanyIdentity(**{**stored, "off": tuple(stored.get("off", ())), "live": tuple(stored.get("live", ()))})
 
     def record_company(self, identity: CompanyIdentity) -> None:
         write_atomically(self.company_file, json.dumps(asdict(identity), indent=1))

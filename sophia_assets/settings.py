@@ -47,6 +47,11 @@ class Settings:
         return ZoneInfo(self.timezone)
 
     @property
+    def live_systems(self) -> tuple[str, ...]:
+        """The systems whose real account is read."""
+        return tuple(system for system, mode in self.modes.items() if mode == "live")
+
+    @property
     def uses_sandbox(self) -> bool:
         """Whether any system needs the sandbox that is not pointed elsewhere by its own settings."""
         return any(

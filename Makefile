@@ -20,7 +20,7 @@ briefing: $(READY) ## Set up, read every system of the sandbox, write a briefing
 	@$(BIN)/sophia run
 
 ui: $(READY) ## Open the Dagster UI (PORT=3000) with the sandbox beside it
-	@test -e var/current.json || $(BIN)/sophia run
+	@test -e "$${SOPHIA_HOME:-var}/current.json" || $(BIN)/sophia run
 	@$(BIN)/sophia ui --port $(PORT)
 
 test: $(READY) ## Run the tests on all cores

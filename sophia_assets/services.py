@@ -169,7 +169,16 @@ class Services:
             self._quality.close()
 
     def _window(self, system: str, group: str, span: Window) -> Window:
-        return group_window(system, group, span, self.warehouse)
+        return group_window(system, group, span, self.warehouse, now=self._read_until)
+
+    @cached_property
+    def _read_until(self) -> datetime:
+        """The present, once for all reads; a sandboxed company's is the end of its last day."""
+        now = datetime.now(UTC)
+        company = self.home.company()
+        if company is None or company.kind == "live" or not company.last_day:
+            return now
+        return min(now, self._midnight(date.fromisoformat(company.last_day) + timedelta(days=1)))
 
     def _midnight(self, day: date) -> datetime:
         return datetime.combine(day, time(), self.settings.tzinfo).astimezone(UTC)

@@ -17,18 +17,25 @@ _PAGES_AHEAD = 4
 
 
 def group_window(
-    system: str, group: str, partition: Window, warehouse: Warehouse, *, history_start: datetime | None = None
+    system: str,
+    group: str,
+    partition: Window,
+    warehouse: Warehouse,
+    *,
+    history_start: datetime | None = None,
+    now: datetime | None = None,
 ) -> Window:
     """The window that loading `group` for `partition` should read, given what the warehouse already holds.
 
-    Where one of the group's tables was never loaded, the whole group is read from the beginning.
+    Where one of the group's tables was never loaded, the whole group is read from the beginning. For
+    `now` see `window_for`.
     """
     tables = _tables(system, group)
     states = [warehouse.table_state(table.qualified_name) for table in tables]
     lookback = max((table.lookback for table in tables if table.cursor), default=timedelta(0))
     known = [state for state in states if state is not None]
     least = min(known, key=lambda state: state.loaded_through) if len(known) == len(states) else None
-    return window_for(least, partition, lookback=lookback, history_start=history_start)
+    return window_for(least, partition, lookback=lookback, history_start=history_start, now=now)
 
 
 def ingest_group(

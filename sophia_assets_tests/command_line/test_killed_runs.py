@@ -94,8 +94,8 @@ def test_a_run_after_killed_ones_ends_with_the_rows_of_a_run_never_killed(folder
     for line_start in KILLED_AT:
         kill_at(home, line_start)
         if home.warehouse_file.exists():
-            for table, found in rows(home).items():
-                assert found in ([], never_killed[table]), f"{table} is half loaded after a kill at {line_start!r}"
+            for table, held in rows(home).items():
+                assert held in ([], never_killed[table]), f"{table} is half loaded after a kill at {line_start!r}"
     assert rows(home)["hubspot.companies"] == never_killed["hubspot.companies"], "what was committed is kept"
 
     with start(home) as process:

@@ -54,7 +54,6 @@ class Checkout:
     def calls(self) -> list[str]:
         return (self.folder / "calls").read_text().splitlines()
 
-    @property
     def is_ready(self) -> bool:
         return (self.folder / ".venv" / ".ready").exists()
 
@@ -76,7 +75,7 @@ def test_a_fresh_checkout_is_set_up_once(checkout: Checkout) -> None:
     made = checkout.make()
     assert made.returncode == 0, made.stderr
     assert "Installing 1 pinned packages" in made.stdout
-    assert checkout.is_ready
+    assert checkout.is_ready()
     assert any("-m uv pip install" in call and "deploy/requirements.lock" in call for call in checkout.calls)
     again = checkout.make()
     assert again.returncode == 0
@@ -97,10 +96,10 @@ def test_a_changed_lock_file_is_installed(checkout: Checkout) -> None:
 def test_an_install_that_was_cut_short_is_done_again(checkout: Checkout, step: str) -> None:
     broken = checkout.make(FAIL_ON=step)
     assert broken.returncode != 0
-    assert not checkout.is_ready
+    assert not checkout.is_ready()
     mended = checkout.make()
     assert mended.returncode == 0, mended.stderr
-    assert checkout.is_ready
+    assert checkout.is_ready()
     assert any("requirements.lock" in call for call in checkout.calls)
 
 
@@ -110,7 +109,7 @@ def test_an_install_that_fails_after_a_good_one_takes_the_stamp_away(checkout: C
     later = (checkout.folder / ".venv" / ".ready").stat().st_mtime + 10
     os.utime(lock, (later, later))
     assert checkout.make(FAIL_ON="deploy/requirements.lock").returncode != 0
-    assert not checkout.is_ready
+    assert not checkout.is_ready()
 
 
 def test_where_uv_cannot_be_had_pip_installs(checkout: Checkout) -> None:
@@ -126,7 +125,7 @@ def test_an_environment_without_pip_is_made_anew(checkout: Checkout) -> None:
     (checkout.folder / ".venv" / "leftover").write_text("")
     made = checkout.make()
     assert made.returncode == 0, made.stderr
-    assert checkout.is_ready
+    assert checkout.is_ready()
     assert not (checkout.folder / ".venv" / "leftover").exists()
 
 
@@ -135,7 +134,7 @@ def test_where_no_environment_can_be_made_one_line_says_what_to_install(checkout
     assert made.returncode != 0
     (line,) = [line for line in (made.stdout + made.stderr).splitlines() if line.startswith("error: ")]
     assert "cannot make a virtual environment. On Debian: apt-get install python3-venv" in line
-    assert not checkout.is_ready
+    assert not checkout.is_ready()
 
 
 @pytest.mark.parametrize("version", ["3.10", "3.14"])

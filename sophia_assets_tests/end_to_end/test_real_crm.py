@@ -121,3 +121,21 @@ def test_the_briefing_says_which_systems_are_not_connected(run: WholeRun) -> Non
     text = run.text()
     assert "Gong is not connected" in text
     assert "Snowflake is not connected" in text
+
+
+def test_a_first_run_for_a_past_day_knows_every_deal_of_that_day(
+    tmp_path_factory: pytest.TempPathFactory, deals: pd.DataFrame
+) -> None:
+    day = "2017-06-30"
+
+    def build(home: Path) -> WholeRun:
+        return run_whole(home, "--data", str(FOLDER), "--date", day)
+
+    found = once_per_session(tmp_path_factory, "real-crm-in-june", build).facts()
+
+    engaged, closed = deals["engage_date"] <= day, deals["close_date"] <= day
+    still_open = (engaged & ~closed) | (deals["deal_stage"] == "Prospecting")
+    won = deals[closed & (deals["close_date"] >= "2017-04-01") & (deals["deal_stage"] == "Won")]
+    assert found["open_deals", "as_of", "", ""]["value"] == int(still_open.sum())
+    assert found["deals_won", "qtd", "", ""]["value"] == len(won)
+    assert Fraction(found["bookings", "qtd", "", ""]["value"]) == Fraction(won["close_value"].sum())

@@ -49,3 +49,20 @@ def test_an_older_day_is_read_alone() -> None:
 
 def test_a_lookback_does_not_reach_behind_the_beginning_of_history() -> None:
     assert window_for(state(4), partition(4), lookback=7 * DAY, history_start=at(2)) == Window(at(2), at(5))
+
+
+def test_the_newest_day_is_read_up_to_the_present() -> None:
+    assert window_for(state(10), partition(10), lookback=DAY, now=at(11) + DAY / 4) == Window(at(9), at(11) + DAY / 4)
+
+
+def test_the_first_load_of_a_past_day_reads_up_to_the_present() -> None:
+    assert window_for(None, partition(4), lookback=DAY, now=at(11)) == Window(None, at(11))
+
+
+def test_the_last_day_is_read_again_from_where_loading_has_got_to() -> None:
+    later = at(11) + DAY / 2
+    assert window_for(state(11), partition(10), lookback=DAY, now=later) == Window(at(9), later)
+
+
+def test_an_older_day_is_read_alone_whatever_the_time_is() -> None:
+    assert window_for(state(20), partition(10), lookback=DAY, now=at(21)) == partition(10)

@@ -36,7 +36,7 @@ class Platform:
         """A platform on the home `path`; `connections` point to the systems, `settings` are SOPHIA_*."""
         home = Home(path)
         home.prepare()
-        home.record_company(CompanyIdentity("live", name="Small Company", first_day="2026-01-01"))
+        home.record_company(CompanyIdentity("exports", name="Small Company", first_day="2026-01-01", last_day=DAY))
         services = Services(load_settings({"SOPHIA_HOME": str(path), **connections, **settings}), home)
         resource = dg.ResourceDefinition.hardcoded_resource(services)
         try:

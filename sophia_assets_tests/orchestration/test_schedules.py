@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -111,7 +112,7 @@ def test_systems_are_read_every_day_before_the_briefing_so_that_no_table_goes_st
     reading = schedule(HUBSPOT, tmp_path, monkeypatch, SOPHIA_TIMEZONE="America/New_York")
     moments = list(ticks(reading, datetime(2026, 2, 2, tzinfo=NEW_YORK), days=7))
     assert [f"{moment:%H:%M}" for moment in moments] == ["05:30"] * 7
-    longest = max(later - earlier for earlier, later in zip(moments, moments[1:], strict=False))
+    longest = max(later - earlier for earlier, later in pairwise(moments))
     assert longest < min(table.freshness.warn for table in registry.tables())
 
 

@@ -72,11 +72,11 @@ def test_windows_one_after_another_give_what_one_full_read_gives(
 
 
 @each_group
-def test_nothing_beyond_the_windows_end_is_loaded(
+def test_nothing_beyond_the_end_of_an_incremental_window_is_loaded(
     system: str, group: str, sandbox: Served, warehouse: DuckDBWarehouse
 ) -> None:
     end = START + timedelta(days=3, seconds=1)
-    results = ingest(source_for(system, sandbox.env), group, warehouse, Window(None, end))
+    results = ingest(source_for(system, sandbox.env), group, warehouse, Window(START, end))
 
     for result in results:
         assert result.newest is None or result.newest < end

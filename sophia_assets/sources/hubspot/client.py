@@ -64,7 +64,7 @@ class HubSpotSource:
         else:
             obj = OBJECTS[group]
             if window.start is None:
-                yield from self._everything(obj, window.end)
+                yield from self._everything(obj)
             else:
                 yield from self._modified(obj, window.start, window.end)
             yield from self._archived(obj, window.end)
@@ -75,26 +75,17 @@ class HubSpotSource:
                 yield Rows("owners", [owner_row(owner) for owner in page])
         yield CompleteSet("owners")
 
-    def _everything(self, obj: CrmObject, end: datetime) -> Iterator[ReadItem]:
-        withheld = False
+    def _everything(self, obj: CrmObject) -> Iterator[ReadItem]:
+        """All there is now. A record that was modified after the window's end is not left out: what it was
+        before stands in its history, and without it the day would lack a deal.
+        """
         for page in self._api.list_pages(obj):
-            rows = []
-            records = []
-            for record in page:
-                found = row(obj, record)
-                # Modified after the window: what it was before is not known here any more.
-                if found["updated_at"] is not None and moment(found["updated_at"]) >= end:
-                    withheld = True
-                    continue
-                rows.append(found)
-                records.append(record)
-            yield Rows(obj.type, rows)
+            yield Rows(obj.type, [row(obj, record) for record in page])
             if obj.history:
-                yield Rows("deal_history", [item for record in records for item in history_rows(obj, record, end)])
+                yield Rows("deal_history", [item for record in page for item in history_rows(obj, record)])
             if obj.companies:
-                yield from self._inline_companies(records)
-        if not withheld:
-            yield CompleteSet(obj.type)
+                yield from self._inline_companies(page)
+        yield CompleteSet(obj.type)
 
     def _inline_companies(self, records: Sequence[Record]) -> Iterator[ReadItem]:
         """Associations that came with the list; a record with more than fit there is asked about again."""
@@ -126,7 +117,7 @@ class HubSpotSource:
                         yield from _deal_companies(answer.result())
                 for batch in histories:
                     records = batch.result()
-                    yield Rows("deal_history", [item for record in records for item in history_rows(obj, record, end)])
+                    yield Rows("deal_history", [item for record in records for item in history_rows(obj, record)])
 
     def _archived(self, obj: CrmObject, end: datetime) -> Iterator[ReadItem]:
         """Archiving does not move the modification time, so all archived records are swept every time."""

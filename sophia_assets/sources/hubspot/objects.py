@@ -108,24 +108,23 @@ def row(obj: CrmObject, record: Mapping[str, Any]) -> Row:
     return found
 
 
-def history_rows(obj: CrmObject, record: Mapping[str, Any], end: datetime) -> list[Row]:
-    """The versions that the record's watched properties had before `end`, as rows of the history table."""
+def history_rows(obj: CrmObject, record: Mapping[str, Any]) -> list[Row]:
+    """The versions that the record's watched properties have had, as rows of the history table."""
     rows = []
     for name, versions in (record.get("propertiesWithHistory") or {}).items():
         if name not in obj.history:
             continue
         # HubSpot lists the newest first; of two at the same moment the one listed first is the later.
         for version in reversed(versions or ()):
-            if moment(version["timestamp"]) < end:
-                rows.append(
-                    {
-                        obj.id_column: record["id"],
-                        "property": name,
-                        "changed_at": version["timestamp"],
-                        "value": None if version.get("value") == "" else version.get("value"),
-                        "source_type": version.get("sourceType"),
-                    }
-                )
+            rows.append(
+                {
+                    obj.id_column: record["id"],
+                    "property": name,
+                    "changed_at": version["timestamp"],
+                    "value": None if version.get("value") == "" else version.get("value"),
+                    "source_type": version.get("sourceType"),
+                }
+            )
     return rows
 
 

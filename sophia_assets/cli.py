@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -120,7 +121,9 @@ def briefing_show(day: date | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(content, indent=1, ensure_ascii=False))
     else:
-        click.echo(archive.files(date.fromisoformat(content["date"])).markdown.read_text(encoding="utf-8"))
+        markdown = archive.files(date.fromisoformat(content["date"])).markdown.read_text(encoding="utf-8")
+        # A terminal renders no Markdown, so the signs that keep names from being taken for it are in the way.
+        click.echo(re.sub(r"\\([^\w\s])", r"\1", markdown))
 
 
 @main.group()

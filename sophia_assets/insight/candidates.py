@@ -56,6 +56,7 @@ COMPETITOR_RATIO = 2.0
 OVERDUE_SHARE = 0.02
 DAYS_OVERDUE = 30
 BIG_WIN_TIMES_AVERAGE = 2.5
+BIG_WIN_SHARE_OF_YEAR = 0.01
 
 
 @dataclass(frozen=True)
@@ -225,9 +226,11 @@ def overdue_payment(search: Search) -> Iterator[Story]:
 
 
 def big_win(search: Search) -> Iterator[Story]:
-    """A deal won in the last seven days that is far larger than the company's usual one."""
+    """A deal won in the last seven days that is far larger than the usual one, and matters to the year."""
+    size = search.size
+    least = max(BIG_WIN_TIMES_AVERAGE * size.average_deal, BIG_WIN_SHARE_OF_YEAR * size.year_bookings)
     for fact in search.facts.by("bookings", "last_7d", "deal"):
-        if search.size.average_deal and fact.value >= BIG_WIN_TIMES_AVERAGE * search.size.average_deal:
+        if size.average_deal and fact.value >= least:
             yield search.story("big_win", "deal", fact, fact.value)
 
 

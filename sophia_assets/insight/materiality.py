@@ -57,6 +57,7 @@ class CompanySize:
     pipeline: float
     average_deal: float
     median_open_deal: float
+    year_bookings: float
 
     @classmethod
     def of(cls, facts: FactSet) -> CompanySize:
@@ -71,6 +72,7 @@ class CompanySize:
             pipeline=_value(facts.total("pipeline_value", "as_of")) or sum(open_deals),
             average_deal=sum(months) / sum(won) if sum(won) else _value(average),
             median_open_deal=_median_open_deal(facts, open_deals),
+            year_bookings=sum(fact.value for fact in facts.series("bookings", "month")),
         )
 
 

@@ -99,6 +99,9 @@ def _performance(facts: FactSet) -> list[DraftSentence]:
     if pipeline is not None:
         tail = f" across {slot(deals)} {of_fact(deals, 'deal')}" if deals is not None else ""
         sentences.append(_state(pipeline, verb="stands at", tail=tail, brief=bool(tail)))
+    elif deals is not None:
+        # The CRM may hold open deals without any amount; how many there are is still known.
+        sentences.append(_state(deals))
     revenue = facts.total("mrr", "as_of")
     if revenue is not None:
         sentences.append(_recurring(revenue))

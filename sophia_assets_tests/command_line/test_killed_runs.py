@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -52,8 +53,8 @@ def never_killed(folder: Path) -> Rows:
     home = Home(folder / "reference")
     home.prepare()
     home.record_company(CompanyIdentity("live"))
-    company = make_company(SandboxConfig(start=FIRST_DAY, as_of=DAY))
-    with served(company, wait_for="listening", limits=False) as running:
+    company = replace(make_company(SandboxConfig(start=FIRST_DAY, as_of=DAY)), snowflake=None)
+    with served(company, limits=False) as running:
         services = Services(load_settings({"SOPHIA_HOME": str(home.path), **running.env}), home)
         for system in SYSTEMS:
             for group in registry.groups(system):

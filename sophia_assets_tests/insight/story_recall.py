@@ -125,7 +125,8 @@ def _lines(score: Score) -> Iterator[str]:
             f"{kind:20} planted {score.planted[kind]:4}  found {score.found[kind]:4}  "
             f"told {score.told[kind]:4}  not planted {score.false[kind]:4}"
         )
-    yield f"recall {score.recall:.1%}  precision {score.precision:.1%}  told {score.told.total()} of {score.planted.total()}"
+    told = f"told {score.told.total()} of {score.planted.total()}"
+    yield f"recall {score.recall:.1%}  precision {score.precision:.1%}  {told}"
 
 
 def main() -> None:

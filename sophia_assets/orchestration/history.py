@@ -14,7 +14,6 @@ import dagster as dg
 from dagster._core.events import DagsterEvent, DagsterEventType, StepMaterializationData
 from dagster._core.events.log import EventLogEntry
 from dagster._core.instance.utils import RUNLESS_JOB_NAME, RUNLESS_RUN_ID
-from dagster._core.storage.event_log.sqlite import SqliteEventLogStorage
 
 # SQLite takes a bounded number of values in one statement.
 _EVENTS_A_STATEMENT = 100
@@ -25,6 +24,9 @@ def report_covered_days(instance: dg.DagsterInstance, tables: Iterable[dg.AssetK
 
     To be called before the load's own materialization is reported, which has to stay the latest one.
     """
+    # Imported here: SQLAlchemy would slow every load of the definitions.
+    from dagster._core.storage.event_log.sqlite import SqliteEventLogStorage
+
     events = [_event(key, day) for key in tables for day in days]
     storage = instance.event_log_storage
     if not isinstance(storage, SqliteEventLogStorage):

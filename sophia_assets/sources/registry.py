@@ -1,8 +1,8 @@
 """The one place that knows which systems exist: every sub-package of `sources` that declares tables.
 
-A system's package exports `SETTINGS` (its name and the settings that reach it), `TABLES` (its
-`Table`s), `CONNECTION` (its connection class, with a `from_settings`) and `create_source(connection)`.
-Adding a folder adds the system; nothing else has to be edited.
+A system's package exports `SETTINGS` (its name and the settings that reach it) and `TABLES` (its
+`Table`s); its module `client` has `CONNECTION` (its connection class, with a `from_settings`) and
+`create_source(connection)`. Adding a folder adds the system; nothing else has to be edited.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ import pkgutil
 from collections.abc import Mapping
 from functools import cache
 from types import ModuleType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import sophia_assets.sources as sources_package
 from sophia_assets.errors import ConfigurationError
-from sophia_assets.ingestion.http import RetryPolicy
 from sophia_assets.sources.declarations import Source, SystemSettings, Table
+
+if TYPE_CHECKING:
+    from sophia_assets.ingestion.http import RetryPolicy
 
 
 @cache
@@ -71,14 +73,20 @@ def create_source(system: str, connection: Any, *, retry: RetryPolicy | None = N
 
     `retry` replaces the system's own patience with failing requests.
     """
-    return cast(Source, _package(system).create_source(connection, retry=retry))
+    return cast(Source, _client(system).create_source(connection, retry=retry))
 
 
 def create_source_from_settings(
     system: str, settings: Mapping[str, str], *, retry: RetryPolicy | None = None
 ) -> Source:
     """A client for `system` from its settings by name, such as HUBSPOT_ACCESS_TOKEN. Nothing is contacted yet."""
-    return create_source(system, _package(system).CONNECTION.from_settings(settings), retry=retry)
+    return create_source(system, _client(system).CONNECTION.from_settings(settings), retry=retry)
+
+
+def _client(system: str) -> ModuleType:
+    """The module that speaks the system's API; imported when it is first needed, since HTTP libraries are slow to."""
+    _package(system)
+    return importlib.import_module(f"{sources_package.__name__}.{system}.client")
 
 
 def _package(system: str) -> ModuleType:

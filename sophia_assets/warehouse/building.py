@@ -31,12 +31,14 @@ def build_models(
     Raises SophiaError naming the model that could not be built, or WarehouseBusy; every table is then as it was.
     """
     marks: list[float] = []
+    # All are translated first, so that a SELECT that is wrong is told before the warehouse is locked.
+    selects = [model.sql(dialect, parameters) for model in models]
 
     def statements() -> Iterable[str]:
         yield from (f"CREATE SCHEMA IF NOT EXISTS {schema}" for schema in MODEL_SCHEMAS)
-        for model in models:
+        for model, select in zip(models, selects, strict=True):
             marks.append(time.monotonic())
-            yield f"CREATE OR REPLACE TABLE {model.qualified_name} AS {model.sql(dialect, parameters)}"
+            yield f"CREATE OR REPLACE TABLE {model.qualified_name} AS {select}"
         marks.append(time.monotonic())
 
     try:

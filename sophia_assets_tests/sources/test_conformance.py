@@ -167,7 +167,7 @@ def test_ping_names_the_system(system: str, sandbox: Served) -> None:
 def test_secrets_are_not_in_a_connections_repr(system: str) -> None:
     from importlib import import_module
 
-    connection = import_module(f"sophia_assets.sources.{system}").CONNECTION
+    connection = import_module(f"sophia_assets.sources.{system}.client").CONNECTION
     secrets = ("ACCESS_TOKEN", "ACCESS_KEY", "ACCESS_KEY_SECRET", "PASSWORD", "PRIVATE_KEY_PATH")
     made = connection.from_settings({f"{system.upper()}_{name}": "canary" for name in secrets})
 

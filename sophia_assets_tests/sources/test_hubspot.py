@@ -10,7 +10,7 @@ import pytest
 from sophia_assets.errors import AuthenticationFailed
 from sophia_assets.sandbox.company_data import HubSpotData, HubSpotRecord
 from sophia_assets.sources.declarations import Rows, Window
-from sophia_assets.sources.hubspot import HubSpotConnection
+from sophia_assets.sources.hubspot.api import HubSpotConnection
 from sophia_assets.sources.hubspot.objects import DEALS, history_rows, owner_row, row, stage_rows
 from sophia_assets.warehouse.duckdb_warehouse import DuckDBWarehouse
 from sophia_assets_tests.sandbox.small_company import make_deal, served, small_company, small_hubspot

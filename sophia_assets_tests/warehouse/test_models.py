@@ -105,8 +105,9 @@ def test_a_file_without_a_header_is_told(folder: Path) -> None:
 )
 def test_text_that_is_not_one_select_is_told(write_model: WriteModel, folder: Path, select: str, told: str) -> None:
     write_model("staging.rows", select)
+    model = load_models(folder)["staging.rows"]
     with pytest.raises(ConfigurationError) as error:
-        load_models(folder)
+        model.sql("duckdb", {})
     assert f"sql/staging/rows.sql {told}" in one_line(error)
 
 
@@ -116,7 +117,6 @@ def test_text_that_is_not_one_select_is_told(write_model: WriteModel, folder: Pa
         ("staging.nowhere", "reads staging.nowhere, and there is no such model"),
         ("hubspot.dealz", "reads hubspot.dealz, and there is no such raw table"),
         ("salesforce.deals", "reads salesforce.deals, and there is no such raw table"),
-        ("deals", "reads deals without saying of which schema"),
     ],
 )
 def test_an_unknown_table_is_told(write_model: WriteModel, folder: Path, table: str, told: str) -> None:
@@ -124,6 +124,31 @@ def test_an_unknown_table_is_told(write_model: WriteModel, folder: Path, table: 
     with pytest.raises(ConfigurationError) as error:
         load_models(folder)
     assert f"sql/marts/rows.sql {told}" in one_line(error)
+
+
+@pytest.mark.parametrize(
+    ("tables", "told"),
+    [
+        ("deals", "reads deals without saying of which schema"),
+        ("hubspot.owners, hubspot.deals", "reads hubspot.deals in a way that is not recognised"),
+    ],
+)
+def test_a_table_that_cannot_be_told_from_the_text_is_refused(
+    write_model: WriteModel, folder: Path, tables: str, told: str
+) -> None:
+    write_model("marts.rows", f"SELECT a FROM {tables}")
+    model = load_models(folder)["marts.rows"]
+    with pytest.raises(ConfigurationError) as error:
+        model.sql("duckdb", {})
+    assert f"sql/marts/rows.sql {told}" in one_line(error)
+
+
+def test_every_shipped_model_reads_what_a_parser_says_it_reads() -> None:
+    from sqlglot import exp
+
+    for model in load_models().values():
+        tables = {f"{table.db}.{table.name}" for table in model.expression.find_all(exp.Table) if table.db}
+        assert tables == set(model.dependencies), model.qualified_name
 
 
 def test_each_model_comes_after_what_it_reads(write_model: WriteModel, folder: Path) -> None:

@@ -40,6 +40,9 @@ class GongConnection:
         )
 
 
+CONNECTION = GongConnection
+
+
 def create_source(connection: GongConnection, *, retry: RetryPolicy | None = None) -> GongSource:
     """A client for the company's Gong; nothing is contacted yet."""
     return GongSource(connection, retry=retry)

@@ -4,11 +4,7 @@ Belongs here: HubSpot's API and its tables. Does not belong here: anything share
 """
 
 from sophia_assets.sources.declarations import SystemSettings
-from sophia_assets.sources.hubspot.api import HubSpotConnection
-from sophia_assets.sources.hubspot.client import HubSpotSource, create_source
 from sophia_assets.sources.hubspot.tables import TABLES
-
-CONNECTION = HubSpotConnection
 
 SETTINGS = SystemSettings(
     display_name="HubSpot",
@@ -17,4 +13,4 @@ SETTINGS = SystemSettings(
     required=("HUBSPOT_ACCESS_TOKEN",),
 )
 
-__all__ = ["CONNECTION", "SETTINGS", "TABLES", "HubSpotConnection", "HubSpotSource", "create_source"]
+__all__ = ["SETTINGS", "TABLES"]

@@ -30,6 +30,9 @@ from sophia_assets.sources.hubspot.objects import (
 _CONCURRENT_BATCHES = 4
 
 
+CONNECTION = HubSpotConnection
+
+
 def create_source(connection: HubSpotConnection, *, retry: RetryPolicy | None = None) -> HubSpotSource:
     """A client for the account; nothing is contacted yet."""
     return HubSpotSource(connection, retry=retry)

@@ -4,10 +4,7 @@ Belongs here: reading those tables. Does not belong here: Snowflake as the platf
 """
 
 from sophia_assets.sources.declarations import SystemSettings
-from sophia_assets.sources.snowflake.client import SnowflakeConnection, SnowflakeSource, create_source
 from sophia_assets.sources.snowflake.tables import TABLES
-
-CONNECTION = SnowflakeConnection
 
 SETTINGS = SystemSettings(
     display_name="Snowflake",
@@ -30,4 +27,4 @@ SETTINGS = SystemSettings(
     required=("SNOWFLAKE_ACCOUNT", "SNOWFLAKE_USER", "SNOWFLAKE_DATABASE", "SNOWFLAKE_WAREHOUSE"),
 )
 
-__all__ = ["CONNECTION", "SETTINGS", "TABLES", "SnowflakeConnection", "SnowflakeSource", "create_source"]
+__all__ = ["SETTINGS", "TABLES"]

@@ -64,6 +64,9 @@ class SnowflakeConnection:
         return cls(**given, port=int(port) if port else None)
 
 
+CONNECTION = SnowflakeConnection
+
+
 def create_source(connection: SnowflakeConnection, *, retry: RetryPolicy | None = None) -> SnowflakeSource:
     """A client for the account; nothing is contacted, nor the connector imported, yet."""
     return SnowflakeSource(connection, retry=retry)

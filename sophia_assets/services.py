@@ -29,6 +29,7 @@ from sophia_assets.warehouse.models import load_models
 if TYPE_CHECKING:
     from sophia_assets.insight.archive import BriefingFiles
     from sophia_assets.insight.briefing import Briefing
+    from sophia_assets.metrics.computation import FactContext
     from sophia_assets.metrics.facts import FactSet
     from sophia_assets.quality.client import QualityWorker
 
@@ -129,16 +130,21 @@ class Services:
 
     def compute_facts(self, day: date) -> FactSet:
         """All facts of a day, from the marts as they stand."""
-        from sophia_assets.metrics.computation import FactContext, compute_facts
+        from sophia_assets.metrics.computation import compute_facts
 
-        context = FactContext(
+        with self.warehouse.session():
+            return compute_facts(self.warehouse, load_catalog(), load_models(), self._fact_context(day))
+
+    def _fact_context(self, day: date) -> FactContext:
+        from sophia_assets.metrics.computation import FactContext
+
+        return FactContext(
             day=day,
             timezone=self.settings.timezone,
             history_start=self.home.history_start(self.settings),
             loaded_through=self.statuses().loaded_through(),
             fiscal_year_start_month=self.settings.fiscal_year_start_month,
         )
-        return compute_facts(self.warehouse, load_catalog(), load_models(), context)
 
     def write_briefing(self, day: date, facts: FactSet) -> tuple[Briefing, BriefingFiles]:
         """Builds, verifies and files the briefing of a day."""
@@ -149,14 +155,16 @@ class Services:
         from sophia_assets.insight.writing import BriefingRequest
 
         company = self.home.company()
+        with self.warehouse.session():
+            statuses, owners = self.statuses().statuses(day), owners_of(self.warehouse)
         request = BriefingRequest(
             company_name=(company.name if company else None) or self.settings.company_name,
             date=day,
             timezone=self.settings.timezone,
             facts=facts,
-            statuses=self.statuses().statuses(day),
+            statuses=statuses,
             generated_at=datetime.now(UTC),
-            owners=owners_of(self.warehouse),
+            owners=owners,
         )
         briefing = build_briefing(request, OfflineWriter())
         return briefing, BriefingArchive(self.home.briefings).write(briefing)

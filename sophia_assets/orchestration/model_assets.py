@@ -33,12 +33,13 @@ def model_assets() -> list[dg.AssetsDefinition]:
     def build(context: dg.AssetExecutionContext, services: dg.ResourceParam[Services]) -> Iterator[Any]:
         wanted = {".".join(key.path) for key in context.selected_asset_keys}
         chosen = [model for name, model in models.items() if name in wanted]
-        for built in build_models(services.warehouse, chosen, {"timezone": services.settings.timezone}):
+        every = build_models(services.warehouse, chosen, {"timezone": services.settings.timezone})
+        with services.warehouse.session():
+            described = [(built, _metadata(built, services)) for built in every]
+        for built, metadata in described:
             context.log.info(f"{built.model.qualified_name}: {built.rows:,} rows in {built.seconds:.2f} s")
             yield dg.MaterializeResult(
-                asset_key=[built.model.schema, built.model.name],
-                metadata=_metadata(built, services),
-                check_results=[_check(built)],
+                asset_key=[built.model.schema, built.model.name], metadata=metadata, check_results=[_check(built)]
             )
 
     return [build]

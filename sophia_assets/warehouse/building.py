@@ -48,10 +48,11 @@ def build_models(
     except Exception as error:
         where = shown(models[len(marks) - 1].path) if marks else "the schemas"
         raise SophiaError(f"{where} could not be built: {str(error).splitlines()[0]}") from error
-    return [
-        _inspect(warehouse, model, ended - began)
-        for model, began, ended in zip(models, marks[:-1], marks[1:], strict=True)
-    ]
+    with warehouse.session():
+        return [
+            _inspect(warehouse, model, ended - began)
+            for model, began, ended in zip(models, marks[:-1], marks[1:], strict=True)
+        ]
 
 
 def _inspect(warehouse: Warehouse, model: Model, seconds: float) -> BuiltModel:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -38,6 +39,7 @@ class DuckDBWarehouse:
         self.tables = tuple(registry.tables() if tables is None else tables)
         self._lock = FileLock(self.path, wait_seconds=wait_seconds)
         self._wait_seconds = wait_seconds
+        self._shared = threading.local()
         self._prepare()
 
     def load(self, load: Load, items: Iterable[ReadItem], progress: Progress | None = None) -> list[LoadResult]:
@@ -87,6 +89,22 @@ class DuckDBWarehouse:
         """See `Warehouse.query`; DuckDB's dialect. The result is complete in memory when it returns."""
         with self._reading() as connection:
             return connection.execute(sql, parameters).to_arrow_table()
+
+    @contextmanager
+    def session(self) -> Iterator[None]:
+        """See `Warehouse.session`."""
+        if self._session_connection() is not None:
+            yield
+            return
+        with self._reading() as connection:
+            self._shared.connection = connection
+            try:
+                yield
+            finally:
+                self._shared.connection = None
+
+    def _session_connection(self) -> duckdb.DuckDBPyConnection | None:
+        return getattr(self._shared, "connection", None)
 
     def execute_in_transaction(self, statements: Iterable[str]) -> None:
         """See `Warehouse.execute_in_transaction`; DuckDB's dialect."""
@@ -140,6 +158,7 @@ class DuckDBWarehouse:
 
     @contextmanager
     def _writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        assert self._session_connection() is None, "a session reads only: writing in it would wait for itself"
         with self._lock.exclusive(), self._connection(read_only=False) as connection:
             connection.execute("BEGIN TRANSACTION")
             try:
@@ -151,6 +170,10 @@ class DuckDBWarehouse:
 
     @contextmanager
     def _reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        held = self._session_connection()
+        if held is not None:
+            yield held
+            return
         with self._lock.shared(), self._connection(read_only=True) as connection:
             yield connection
 

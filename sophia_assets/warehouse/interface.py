@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -96,6 +97,11 @@ class Warehouse(Protocol):
 
     def query(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] | None = None) -> pa.Table:
         """Runs one SELECT and returns its rows, timestamps as naive UTC."""
+        ...
+
+    def session(self) -> AbstractContextManager[None]:
+        """A block whose queries, on this thread, share one connection and see one state. Writers wait for its end,
+        so it must be short and must not write."""
         ...
 
     def execute_in_transaction(self, statements: Iterable[str]) -> None:

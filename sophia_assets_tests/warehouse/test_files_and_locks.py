@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -118,3 +119,25 @@ def test_a_killed_load_loses_nothing_and_doubles_nothing(warehouse: DuckDBWareho
         assert held["n"] == held["keys"] == ledger["n"] == 2000 * ledger["loads"]
         assert state is not None
         assert state.rows_total == held["n"]
+
+
+def test_the_queries_of_a_session_see_one_state_and_a_writer_waits_for_its_end(warehouse: DuckDBWarehouse) -> None:
+    written = threading.Event()
+
+    def write() -> None:
+        warehouse.execute_in_transaction(["CREATE TABLE later AS SELECT 1 AS a"])
+        written.set()
+
+    writer = threading.Thread(target=write)
+    with warehouse.session():
+        before = warehouse.query("SELECT count(*) AS n FROM duckdb_tables()")
+        writer.start()
+        assert warehouse.query("SELECT count(*) AS n FROM duckdb_tables()") == before
+        assert not written.is_set()
+    writer.join()
+    assert written.is_set()
+
+
+def test_writing_inside_a_session_is_refused_instead_of_waiting_for_itself(warehouse: DuckDBWarehouse) -> None:
+    with warehouse.session(), pytest.raises(AssertionError, match="a session reads only"):
+        warehouse.execute_in_transaction(["CREATE TABLE never AS SELECT 1 AS a"])

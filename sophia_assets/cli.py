@@ -38,6 +38,9 @@ class _OneLineErrors(click.Group):
         except SophiaError as error:
             click.echo(f"error: {error}", err=True)
             context.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("Interrupted. The data is as it was; the next run goes on from there.", err=True)
+            context.exit(130)
 
 
 class _Day(click.ParamType[date]):
@@ -54,7 +57,7 @@ _FOLDER = click.Path(path_type=Path)
 @click.group(cls=_OneLineErrors, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="sophia")
 def main() -> None:
-    """Briefings that an executive can trust, from seven business systems."""
+    """Briefings that an executive can trust, from your business systems."""
 
 
 @main.command()
@@ -123,7 +126,7 @@ def briefing_show(day: date | None, as_json: bool) -> None:
     else:
         markdown = archive.files(date.fromisoformat(content["date"])).markdown.read_text(encoding="utf-8")
         # A terminal renders no Markdown, so the signs that keep names from being taken for it are in the way.
-        click.echo(re.sub(r"\\([^\w\s])", r"\1", markdown))
+        click.echo(re.sub(r"\\([^A-Za-z0-9\s])", r"\1", markdown))
 
 
 @main.group()

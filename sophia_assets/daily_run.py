@@ -70,6 +70,9 @@ def run_once(settings: Settings, request: RunRequest, say: Say) -> RunOutcome:
         services = Services(settings, held, progress=_progress(say), sandbox_env=addresses)
         stack.callback(services.close)
         _ = services.warehouse
+        # A credential that is missing is known before anything is read.
+        for system in settings.live_systems:
+            settings.connection(system, None)
         held.record_company(company)
         make_current(settings, held)
         execution = _Execution(services, day, say)
@@ -99,16 +102,17 @@ def _wanted_company(settings: Settings, request: RunRequest) -> CompanyIdentity:
                 remedy="Leave them out, or set SOPHIA_<SYSTEM>_MODE=sandbox without a base URL of your own",
             )
         return CompanyIdentity("live", name=settings.company_name)
+    settled: dict[str, Any] = {"live": settings.live_systems, "timezone": settings.timezone}
     if request.data_dir is not None:
         if not request.data_dir.is_dir():
             raise ConfigurationError(f"{request.data_dir} is not a folder", remedy="Give --data a folder of exports")
-        return CompanyIdentity("exports", data_dir=str(request.data_dir.resolve()), live=settings.live_systems)
+        return CompanyIdentity("exports", data_dir=str(request.data_dir.resolve()), **settled)
     if request.seed is None:
         held = Home(settings.base_home).company()
-        if held is not None and held.kind != "live" and held.live == settings.live_systems:
+        if held is not None and held.kind != "live" and held.is_same_company(replace(held, **settled)):
             return held
     seed = settings.seed if request.seed is None else request.seed
-    return CompanyIdentity("simulated", seed=seed, live=settings.live_systems)
+    return CompanyIdentity("simulated", seed=seed, **settled)
 
 
 def _reach(
@@ -247,7 +251,8 @@ class _Execution:
             raise SophiaError(f"the briefing could not be written ({_why(result)})", remedy="See the run in `make ui`")
         for evaluation in result.get_asset_check_evaluations():
             if not evaluation.passed:
-                self.say(f"  {'.'.join(evaluation.asset_key.path)}: {evaluation.check_name}: FAILED")
+                word = "warning" if evaluation.severity == self.dg.AssetCheckSeverity.WARN else "FAILED"
+                self.say(f"  {'.'.join(evaluation.asset_key.path)}: {evaluation.check_name}: {word}")
 
     def _execute(self, job_name: str, *, assets: set[Any] | None = None, checks: set[Any] | None = None) -> Any:
         job = self.definitions.resolve_job_def(job_name).get_subset(

@@ -37,11 +37,14 @@ class CompanyIdentity:
     last_day: str | None = None
     off: tuple[str, ...] = ()
     live: tuple[str, ...] = ()
+    timezone: str | None = None
 
     @property
     def key(self) -> str:
         """A folder name that is unique to the company and says which it is."""
         beside = "".join(f"-with-live-{system}" for system in self.live)
+        if self.timezone not in (None, "UTC"):
+            beside += "-" + re.sub(r"[^a-z0-9]+", "-", str(self.timezone).lower())
         if self.kind == "simulated":
             return f"seed-{self.seed}{beside}"
         if self.kind == "exports":
@@ -52,7 +55,12 @@ class CompanyIdentity:
 
     def is_same_company(self, other: CompanyIdentity) -> bool:
         """Whether both may share a home: a live system beside simulated ones makes another company."""
-        return (self.kind, self.seed, self.data_dir, self.live) == (other.kind, other.seed, other.data_dir, other.live)
+        return self._sameness == other._sameness
+
+    @property
+    def _sameness(self) -> tuple[object, ...]:
+        # A sandboxed company lives by the business time zone: in another one, the same moments are others.
+        return self.kind, self.seed, self.data_dir, self.live, self.timezone or "UTC"
 
 
 @dataclass(frozen=True)

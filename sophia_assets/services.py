@@ -20,6 +20,7 @@ from sophia_assets.ingestion.ingest import group_window, ingest_group
 from sophia_assets.ingestion.read_ahead import ReadAheadSource
 from sophia_assets.insight.grounds import StatusReader
 from sophia_assets.metrics.catalog import load_catalog
+from sophia_assets.quality.failures import FailureLog
 from sophia_assets.settings import Settings, load_settings
 from sophia_assets.sources import registry
 from sophia_assets.sources.declarations import Window
@@ -65,6 +66,10 @@ class Services:
     @cached_property
     def attempts(self) -> AttemptLog:
         return AttemptLog(self.home.path / "attempts")
+
+    @cached_property
+    def quality_failures(self) -> FailureLog:
+        return FailureLog(self.home.path / "quality")
 
     @cached_property
     def _sources(self) -> dict[str, ReadAheadSource]:
@@ -126,7 +131,9 @@ class Services:
 
     def statuses(self) -> StatusReader:
         """How the systems' data stands."""
-        return StatusReader(self.warehouse, self.attempts, self.connected, self.settings.timezone)
+        return StatusReader(
+            self.warehouse, self.attempts, self.quality_failures, self.connected, self.settings.timezone
+        )
 
     def compute_facts(self, day: date) -> FactSet:
         """All facts of a day, from the marts as they stand."""

@@ -19,7 +19,7 @@ class Confidence:
 
 
 def judge_confidence(request: BriefingRequest) -> Confidence:
-    """High where every connected system is up to date, moderate where one is not, low where nothing is."""
+    """High where every connected system is up to date and sound, moderate where one is not, low where none is."""
     connected = [status for status in request.statuses if status.state != "off"]
     behind = [status.display_name for status in connected if status.state != "fresh"]
     open_questions = tuple(question.asks for question in unanswered(request))
@@ -29,10 +29,15 @@ def judge_confidence(request: BriefingRequest) -> Confidence:
         names = " and ".join(behind)
         verb = "is" if len(behind) == 1 else "are"
         return Confidence("moderate", f"{names} {verb} not up to date; the other systems are.", open_questions)
+    unsound = [status for status in connected if status.failed_checks]
+    if unsound:
+        tables = sorted({name.rsplit(".", 1)[0] for status in unsound for name in status.failed_checks})
+        reason = f"Some data does not meet its checks: see {' and '.join(tables)} before relying on figures from there."
+        return Confidence("moderate", reason, open_questions)
     if open_questions:
         return Confidence(
             "moderate", "All connected systems are up to date, but some questions have no source.", open_questions
         )
     return Confidence(
-        "high", "All connected systems are up to date, and every figure was checked against its source.", ()
+        "high", "All connected systems are up to date, and every figure was checked against the facts it cites.", ()
     )

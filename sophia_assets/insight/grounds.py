@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from sophia_assets.ingestion.attempts import AttemptLog, FailedAttempt
 from sophia_assets.insight.writing import SourceState, SourceStatus
+from sophia_assets.quality.failures import FailureLog
 from sophia_assets.sources import registry
 from sophia_assets.warehouse.interface import TableState, Warehouse
 
@@ -26,6 +27,7 @@ class StatusReader:
 
     warehouse: Warehouse
     attempts: AttemptLog
+    quality_failures: FailureLog
     connected: Sequence[str]
     timezone: str
 
@@ -62,6 +64,7 @@ class StatusReader:
             newest_data=min(newest, day) if newest else None,
             rows=rows,
             message=message,
+            failed_checks=tuple(sorted(self.quality_failures.failing(system))),
         )
 
     def _judge(

@@ -72,6 +72,7 @@ def _status(status: SourceStatus) -> dict[str, Any]:
         "newest_data": status.newest_data.isoformat() if status.newest_data else None,
         "rows": status.rows,
         "message": status.message,
+        "failed_checks": list(status.failed_checks),
     }
 
 

@@ -52,6 +52,7 @@ class SourceStatus:
     newest_data: date | None = None
     rows: int = 0
     message: str = ""
+    failed_checks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

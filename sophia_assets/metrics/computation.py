@@ -11,6 +11,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from sophia_assets.errors import ConfigurationError, SophiaError
 from sophia_assets.metrics import formats
 from sophia_assets.metrics.catalog import Catalog, Metric
 from sophia_assets.metrics.compiler import CompiledMetric, MeasuredPeriod, compile_metric
@@ -170,7 +171,15 @@ class _MetricComputation:
         by = self.catalog.dimensions[dimension] if dimension else None
         query = compile_metric(self.metric, by, measured, dialect=self.dialect)
         found: dict[str, dict[Any, _Row]] = {}
-        result = self.warehouse.query(query.sql).rename_columns(["period_key", "entity_id", "entity", "value"])
+        try:
+            result = self.warehouse.query(query.sql).rename_columns(["period_key", "entity_id", "entity", "value"])
+        except SophiaError:
+            raise
+        except Exception as error:
+            raise ConfigurationError(
+                f"the metric {self.metric.name} cannot be computed: {str(error).splitlines()[0]}",
+                remedy=f"Correct its block in the catalog; {self.metric.table} has the columns that it may use",
+            ) from error
         for row in result.to_pylist():
             exact = None if row["value"] is None else Decimal(str(row["value"]))
             name = " ".join(str(row["entity"]).split())

@@ -35,14 +35,21 @@ def _system_checks(system: str) -> dg.AssetChecksDefinition:
         context: dg.AssetCheckExecutionContext, services: dg.ResourceParam[Services]
     ) -> Iterator[dg.AssetCheckResult]:
         wanted = {(tuple(key.asset_key.path), key.name) for key in context.selected_asset_check_keys}
+        checked: list[str] = []
+        failing: dict[str, str] = {}
         for table in tables:
             asset = (table.system, table.name)
             names = {name for path, name in wanted if path == asset}
             for result in _results(services, table, names):
+                name = f"{table.qualified_name}.{result.check_name}"
+                checked.append(name)
                 if not result.passed:
-                    observed = result.metadata["observed"].value
-                    context.log.warning(f"{table.qualified_name}: {result.check_name}: {observed}")
+                    observed = str(result.metadata["observed"].value)
+                    context.log.warning(f"{name}: {observed}")
+                    if result.severity == dg.AssetCheckSeverity.ERROR:
+                        failing[name] = observed
                 yield result
+        services.quality_failures.record(system, checked, failing)
 
     return check_tables
 

@@ -42,7 +42,14 @@ class FactsIOManager(dg.IOManager):
         """Reads the frame of the same day."""
         import pandas as pd
 
-        return pd.read_parquet(self._path(context.partition_key))
+        path = self._path(context.partition_key)
+        if not path.exists():
+            raise dg.Failure(
+                f"The facts of {context.partition_key} have not been computed. Materialize insight/facts together with "
+                "the briefing, or run the daily_briefing job for that day.",
+                allow_retries=False,
+            )
+        return pd.read_parquet(path)
 
     def _path(self, day: str) -> Path:
         return self._services.home.path / "facts" / f"{day}.parquet"

@@ -143,3 +143,15 @@ def test_a_home_that_exists_and_cannot_be_written_is_refused(
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     with pytest.raises(ConfigurationError, match="cannot be used as SOPHIA_HOME: Permission denied"):
         Home(settings.base_home).prepare()
+
+
+def test_another_business_time_zone_makes_another_company_since_its_moments_are_others(settings: Settings) -> None:
+    hold(Home(settings.base_home), dataclasses.replace(SEED_42, timezone="UTC"))
+    elsewhere = dataclasses.replace(SEED_42, timezone="America/Los_Angeles")
+    assert home_for(settings, elsewhere).path.name == "seed-42-america-los-angeles"
+
+
+def test_a_live_system_beside_simulated_ones_gets_a_home_of_its_own(settings: Settings) -> None:
+    hold(Home(settings.base_home), SEED_42)
+    mixed = dataclasses.replace(SEED_42, live=("hubspot",))
+    assert home_for(settings, mixed).path.name == "seed-42-with-live-hubspot"

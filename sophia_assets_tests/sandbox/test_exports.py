@@ -203,3 +203,26 @@ def test_a_missing_folder_and_an_unknown_time_zone_are_refused(tmp_path: Path) -
         load_exports(tmp_path / "nowhere", timezone="UTC")
     with pytest.raises(ConfigurationError, match="unknown time zone"):
         load_exports(write(tmp_path, {"hubspot/deals.csv": DEALS}), timezone="Moon/Base")
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"), [("$12,500.00", "12500.00"), ("1,234,567", "1234567"), ("$80", "80"), ("-$1,000", "-1000")]
+)
+def test_amounts_as_spreadsheets_write_them_are_understood(tmp_path: Path, written: str, meant: str) -> None:
+    row = f'd1,Deal,Won,"{written}",2026-01-31,2026-01-01'
+    folder = write(tmp_path, {"hubspot/deals.csv": f"deal_id,name,stage,amount,close_date,created_at\n{row}\n"})
+    company = load_exports(folder, timezone="UTC")
+    assert company.hubspot
+    assert Decimal(company.hubspot.objects["deals"][0].properties["amount"] or "0") == Decimal(meant)
+
+
+def test_a_file_that_is_missing_from_snowflake_is_an_empty_table(tmp_path: Path) -> None:
+    answers = "RESPONSE_ID,ACCOUNT_ID,SCORE,RESPONDED_AT\n1,7,4,2026-01-05\n"
+    company = load_exports(write(tmp_path, {"snowflake/SUPPORT.SATISFACTION.csv": answers}), timezone="UTC")
+    assert company.snowflake
+    assert {table.name: len(table.rows) for table in company.snowflake.tables} == {
+        "SUPPORT.SATISFACTION": 1,
+        "SALES.DEALS": 0,
+        "FINANCE.SUBSCRIPTIONS": 0,
+        "FINANCE.INVOICES": 0,
+    }

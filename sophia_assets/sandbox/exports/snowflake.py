@@ -19,13 +19,17 @@ _TOUCHES = ("LAST_ACTIVITY_DATE", "VALID_FROM", "VALID_TO", "ISSUED_ON", "PAID_O
 
 
 def build_snowflake(objects: Mapping[str, ExportFile], cells: Cells) -> SnowflakeData | None:
-    """The tables that have a file, or None without any."""
+    """All tables, empty where they have no file, or None where none has one."""
     tables = [
         _table(name.removeprefix("snowflake/"), file, cells)
         for name, file in objects.items()
         if name.startswith("snowflake/")
     ]
-    return SnowflakeData(DATABASE, tables) if tables else None
+    if not tables:
+        return None
+    given = {table.name for table in tables}
+    absent = [SnowflakeTable(name, dict(columns), []) for name, columns in TABLE_COLUMNS.items() if name not in given]
+    return SnowflakeData(DATABASE, [*tables, *absent])
 
 
 def _table(name: str, file: ExportFile, cells: Cells) -> SnowflakeTable:

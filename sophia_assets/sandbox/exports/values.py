@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
@@ -14,6 +15,9 @@ from sophia_assets.sandbox.exports.files import Row
 
 _TRUE, _FALSE = {"true", "yes", "1", "t", "y"}, {"false", "no", "0", "f", "n"}
 _DATES_ALLOWED = "Allowed are 2017-12-31 and ISO 8601 moments such as 2017-12-31T09:30:00Z."
+
+# As spreadsheets write amounts: $12,500.00
+_MONEY = re.compile(r"-?\$?\d{1,3}(,\d{3})*(\.\d+)?|-?\$\d+(\.\d+)?")
 
 
 class Cells:
@@ -56,7 +60,7 @@ class Cells:
         if value is None:
             return None
         try:
-            number = Decimal(value)
+            number = Decimal(value.replace("$", "").replace(",", "") if _MONEY.fullmatch(value) else value)
         except InvalidOperation:
             number = Decimal("NaN")
         if number.is_finite():

@@ -69,8 +69,10 @@ def _read(source: Source, group: str, window: Window) -> Generator[ReadItem, Non
     try:
         yield from source.read(group, window)
     except (LookupError, TypeError, ValueError, AttributeError) as error:
+        # The message may quote a value of the answer, and this one reaches logs and the briefing.
+        detail = f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else type(error).__name__
         raise ResponseInvalid(
-            f"an answer is not shaped as expected ({type(error).__name__}: {error})",
+            f"an answer is not shaped as expected ({detail})",
             system=source.system,
             obj=group,
             remedy="Run again; if it lasts, compare the answer with the API's documentation",

@@ -97,7 +97,14 @@ def serve_company(
         run.until_stopped(config.parent_pid, stop_on_eof)
     finally:
         if config.endpoints_file is not None:
-            config.endpoints_file.unlink(missing_ok=True)
+            _withdraw(config.endpoints_file)
+
+
+def _withdraw(report: Path) -> None:
+    """Removes the readiness report, unless another sandbox has written its own since."""
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        if Endpoints.read(report).pid == os.getpid():
+            report.unlink()
 
 
 def make_company(config: SandboxConfig) -> CompanyData:

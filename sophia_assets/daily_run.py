@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
+import socket
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -75,7 +78,7 @@ def run_once(settings: Settings, request: RunRequest, say: Say) -> RunOutcome:
             settings.connection(system, None)
         held.record_company(company)
         make_current(settings, held)
-        execution = _Execution(services, day, say)
+        execution = _Execution(services, day, say, stack.enter_context(_remembered_interrupts()))
         failures = execution.read_systems()
         checks = execution.check_tables()
         execution.write_briefing()
@@ -185,7 +188,7 @@ def _refuse_before(day: date, first: date, what: str = "the company's first day"
 class _Execution:
     """The Dagster runs of one day, in this process, on the home's instance."""
 
-    def __init__(self, services: Services, day: date, say: Say) -> None:
+    def __init__(self, services: Services, day: date, say: Say, raise_if_interrupted: Callable[[], None]) -> None:
         import dagster as dg
 
         from sophia_assets.definitions import build_definitions
@@ -193,6 +196,7 @@ class _Execution:
         from sophia_assets.orchestration.instance import instance_for
 
         self.services, self.day, self.say = services, day, say
+        self.raise_if_interrupted = raise_if_interrupted
         self.dg, self.jobs = dg, jobs
         self.loads: dict[str, dict[str, int]] = {}
         resource = dg.ResourceDefinition.hardcoded_resource(services)
@@ -258,13 +262,15 @@ class _Execution:
         job = self.definitions.resolve_job_def(job_name).get_subset(
             asset_selection=frozenset(assets or ()), asset_check_selection=frozenset(checks or ())
         )
-        return job.execute_in_process(
+        result = job.execute_in_process(
             instance=self.instance,
             partition_key=self.day.isoformat() if assets else None,
             tags={"sophia/launched_by": "sophia run"},
             raise_on_error=False,
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )
+        self.raise_if_interrupted()
+        return result
 
     def _remember(self, materialization: Any) -> None:
         metadata = materialization.metadata
@@ -302,6 +308,33 @@ def _progress(say: Say) -> Callable[[str, int], None]:
             say(f"  {table}: {rows:,} rows read so far")
 
     return progress
+
+
+@contextmanager
+def _remembered_interrupts() -> Iterator[Callable[[], None]]:
+    """Gives a function that raises KeyboardInterrupt where one has come since.
+
+    Dagster sets aside an interrupt that comes at the edge of a run, and then forgets it.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: None
+        return
+    heard, ear = socket.socketpair()
+    heard.setblocking(False)
+    ear.setblocking(False)
+    before = signal.set_wakeup_fd(ear.fileno(), warn_on_full_buffer=False)
+
+    def raise_if_interrupted() -> None:
+        with suppress(BlockingIOError):
+            if signal.SIGINT in heard.recv(64):
+                raise KeyboardInterrupt
+
+    try:
+        yield raise_if_interrupted
+    finally:
+        signal.set_wakeup_fd(before)
+        heard.close()
+        ear.close()
 
 
 @contextmanager

@@ -6,9 +6,11 @@ This is what `sophia run` does. The scheduler does the same in runs of its own, 
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -329,9 +331,14 @@ def _remembered_interrupts() -> Iterator[Callable[[], None]]:
             if signal.SIGINT in heard.recv(64):
                 raise KeyboardInterrupt
 
+    # One that lands in a library's clean-up cannot be raised there, and would be printed as a traceback instead.
+    shown = sys.unraisablehook
+    sys.unraisablehook = lambda info: None if info.exc_type is KeyboardInterrupt else shown(info)
+    logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
     try:
         yield raise_if_interrupted
     finally:
+        sys.unraisablehook = shown
         signal.set_wakeup_fd(before)
         heard.close()
         ear.close()

@@ -67,7 +67,14 @@ def start(home: Home) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "sophia_assets.cli", "run", "--date", str(DAY), "--days", str(DAYS)]
     environment = {**os.environ, "SOPHIA_HOME": str(home.path), "SOPHIA_SNOWFLAKE_MODE": "off"}
     return subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=home.path.parent
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=home.path.parent,
+        # A suite that runs in the background ignores interrupts, and its children would inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 

@@ -75,13 +75,9 @@ class Services:
     def _sources(self) -> dict[str, ReadAheadSource]:
         return {}
 
-    @property
+    @cached_property
     def quality(self) -> QualityWorker:
         """The validation worker; it starts with the first use, and importing takes it seconds."""
-        return self._quality
-
-    @cached_property
-    def _quality(self) -> QualityWorker:
         from sophia_assets.quality.client import QualityWorker
 
         return QualityWorker()
@@ -180,8 +176,8 @@ class Services:
         """Stops readers and the worker."""
         for source in self._sources.values():
             source.close()
-        if "_quality" in self.__dict__:
-            self._quality.close()
+        if "quality" in self.__dict__:
+            self.quality.close()
 
     def _window(self, system: str, group: str, span: Window) -> Window:
         return group_window(system, group, span, self.warehouse, now=self._read_until)

@@ -19,8 +19,8 @@ from dagster._core.instance.utils import RUNLESS_JOB_NAME, RUNLESS_RUN_ID
 _EVENTS_A_STATEMENT = 100
 
 
-def report_covered_days(instance: dg.DagsterInstance, tables: Iterable[dg.AssetKey], days: Sequence[str]) -> int:
-    """Records a materialization of each table for each partition key of `days`; returns how many.
+def report_covered_days(instance: dg.DagsterInstance, tables: Iterable[dg.AssetKey], days: Sequence[str]) -> None:
+    """Records a materialization of each table for each partition key of `days`.
 
     To be called before the load's own materialization is reported, which has to stay the latest one.
     """
@@ -31,11 +31,10 @@ def report_covered_days(instance: dg.DagsterInstance, tables: Iterable[dg.AssetK
     storage = instance.event_log_storage
     if not isinstance(storage, SqliteEventLogStorage):
         storage.store_event_batch(events)
-        return len(events)
+        return
     with storage.index_transaction() as connection:
         for first in range(0, len(events), _EVENTS_A_STATEMENT):
             connection.execute(storage.prepare_insert_event_batch(events[first : first + _EVENTS_A_STATEMENT]))
-    return len(events)
 
 
 def _event(key: dg.AssetKey, day: str) -> EventLogEntry:

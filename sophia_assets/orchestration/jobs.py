@@ -17,6 +17,8 @@ BRIEFING_JOB = "daily_briefing"
 CHECK_JOB = "check_sources"
 # Reading starts this long before the briefing is written.
 _READ_AHEAD_MINUTES = 30
+# The briefing is late when it is not there this long after its schedule.
+_GRACE_MINUTES = 30
 
 
 def ingest_job_name(system: str) -> str:
@@ -75,7 +77,7 @@ def build_schedules(
 def briefing_deadline(working_days: Sequence[str], hour: int, timezone: str) -> dg.FreshnessPolicy:
     """By when the briefing has to be there: half an hour after its schedule, on working days."""
     return dg.FreshnessPolicy.cron(
-        deadline_cron=f"{_READ_AHEAD_MINUTES} {hour} * * {_cron_days(working_days)}",
+        deadline_cron=f"{_GRACE_MINUTES} {hour} * * {_cron_days(working_days)}",
         lower_bound_delta=timedelta(hours=3),
         timezone=timezone,
     )

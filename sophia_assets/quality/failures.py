@@ -19,7 +19,8 @@ class FailureLog:
 
     def record(self, system: str, checked: Iterable[str], failing: dict[str, str]) -> None:
         """Replaces what is known of the checks in `checked`; `failing` says what those that fail observed."""
-        standing = {name: observed for name, observed in self.failing(system).items() if name not in set(checked)}
+        replaced = set(checked)
+        standing = {name: observed for name, observed in self.failing(system).items() if name not in replaced}
         write_atomically(self._folder / f"{system}.json", json.dumps({**standing, **failing}, indent=1))
 
     def failing(self, system: str) -> dict[str, str]:

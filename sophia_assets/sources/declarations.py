@@ -157,7 +157,18 @@ class ReplacedChildren:
     parents: Sequence[Any]
 
 
-ReadItem = Rows | Deleted | CompleteSet | ReplacedChildren
+@dataclass(frozen=True)
+class Checkpoint:
+    """Says that everything up to here has been yielded: `read(..., resume=position)` goes on behind it.
+
+    `position` is JSON-ready (text, numbers, lists, dicts with text keys) and small. What is yielded
+    behind a checkpoint may repeat rows from before it, but may leave none out.
+    """
+
+    position: Any
+
+
+ReadItem = Rows | Deleted | CompleteSet | ReplacedChildren | Checkpoint
 
 
 class Source(Protocol):
@@ -174,6 +185,11 @@ class Source(Protocol):
         """One cheap authenticated request; returns a line about the account. Raises a SourceError."""
         ...
 
-    def read(self, group: str, window: Window) -> Iterator[ReadItem]:
-        """Yields what changed in `window` for the tables of `group`, page by page. Raises a SourceError."""
+    def read(self, group: str, window: Window, resume: Any = None) -> Iterator[ReadItem]:
+        """Yields what changed in `window` for the tables of `group`, page by page. Raises a SourceError.
+
+        Each page ends with a `Checkpoint`. `resume` is the position of one that an earlier read of the
+        same group and window yielded, in this process or another: the read goes on behind it. Where the
+        system no longer knows the position (an expired cursor), the read begins again by itself.
+        """
         ...

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 
@@ -139,6 +139,240 @@ class SnowflakeData:
 
 
 @dataclass(frozen=True)
+class SlackUser:
+    """A member of the workspace, or a bot."""
+
+    id: str
+    name: str
+    real_name: str
+    email: str | None
+    title: str
+    updated: datetime
+    display_name: str = ""
+    timezone: str = "UTC"
+    is_bot: bool = False
+    is_deleted: bool = False
+
+
+@dataclass
+class SlackMessage:
+    """One message. `ts` (`1767225600.000100`: seconds, microseconds) is its id within the channel.
+
+    `thread_ts` is the parent's `ts` for a reply (and for a parent with replies, its own). `reactions`
+    maps an emoji's name to the ids of who reacted. `edited_ts` is when it was last edited.
+    """
+
+    ts: str
+    user_id: str | None
+    text: str
+    thread_ts: str | None = None
+    edited_ts: str | None = None
+    subtype: str | None = None
+    bot_id: str | None = None
+    reactions: dict[str, list[str]] = field(default_factory=dict)
+
+
+@dataclass
+class SlackChannel:
+    """A channel with its messages (replies too), oldest first."""
+
+    id: str
+    name: str
+    created: datetime
+    creator_id: str
+    updated: datetime
+    topic: str = ""
+    purpose: str = ""
+    is_private: bool = False
+    is_archived: bool = False
+    is_member: bool = True
+    is_shared: bool = False
+    member_ids: list[str] = field(default_factory=list)
+    messages: list[SlackMessage] = field(default_factory=list)
+
+
+@dataclass
+class SlackData:
+    """Everything the workspace holds."""
+
+    team_id: str
+    team_name: str
+    domain: str
+    users: list[SlackUser]
+    channels: list[SlackChannel]
+
+
+@dataclass
+class LinearEntity:
+    """What every object of Linear has. `archived_at` set by archiving does not move `updated_at`."""
+
+    id: str
+    created_at: datetime
+    updated_at: datetime
+    archived_at: datetime | None = None
+
+
+@dataclass
+class LinearTeam(LinearEntity):
+    """A team; `key` prefixes its issues' identifiers."""
+
+    key: str = ""
+    name: str = ""
+    description: str = ""
+
+
+@dataclass
+class LinearState(LinearEntity):
+    """A state of a team's workflow; `type` is triage, backlog, unstarted, started, completed, canceled or duplicate."""
+
+    team_id: str = ""
+    name: str = ""
+    type: str = "unstarted"
+    position: float = 0.0
+    color: str = "#95a2b3"
+
+
+@dataclass
+class LinearUser(LinearEntity):
+    """A member of the organization."""
+
+    name: str = ""
+    display_name: str = ""
+    email: str = ""
+    active: bool = True
+    admin: bool = False
+
+
+@dataclass
+class LinearLabel(LinearEntity):
+    """A label; one with children is a group. Without a team it is the organization's."""
+
+    name: str = ""
+    color: str = "#95a2b3"
+    parent_id: str | None = None
+    team_id: str | None = None
+
+
+@dataclass
+class LinearProject(LinearEntity):
+    """A project; `state_type` is backlog, planned, started, paused, completed or canceled; `progress` 0..1."""
+
+    name: str = ""
+    description: str = ""
+    status: str = "In Progress"
+    state_type: str = "started"
+    lead_id: str | None = None
+    team_ids: list[str] = field(default_factory=list)
+    start_date: date | None = None
+    target_date: date | None = None
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    canceled_at: datetime | None = None
+    progress: float = 0.0
+
+
+@dataclass
+class LinearCycle(LinearEntity):
+    """A sprint of a team, [starts_at, ends_at); `progress` 0..1."""
+
+    team_id: str = ""
+    number: int = 1
+    name: str | None = None
+    starts_at: datetime = datetime(1970, 1, 1, tzinfo=UTC)
+    ends_at: datetime = datetime(1970, 1, 15, tzinfo=UTC)
+    completed_at: datetime | None = None
+    progress: float = 0.0
+
+
+@dataclass(frozen=True)
+class LinearStateChange:
+    """One move of an issue from a state to another; the first one comes from None."""
+
+    id: str
+    created_at: datetime
+    from_state_id: str | None
+    to_state_id: str
+    actor_id: str | None = None
+
+
+@dataclass
+class LinearIssue(LinearEntity):
+    """An issue with its moves through the workflow, oldest first. `priority` 0 none, 1 urgent .. 4 low.
+
+    An issue about a customer carries a label of the group `Customer` with the account's name; a bug
+    the label `Bug`.
+    """
+
+    number: int = 1
+    team_id: str = ""
+    title: str = ""
+    description: str = ""
+    state_id: str = ""
+    priority: int = 0
+    estimate: float | None = None
+    assignee_id: str | None = None
+    creator_id: str | None = None
+    project_id: str | None = None
+    cycle_id: str | None = None
+    parent_id: str | None = None
+    label_ids: list[str] = field(default_factory=list)
+    due_date: date | None = None
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    canceled_at: datetime | None = None
+    trashed: bool = False
+    history: list[LinearStateChange] = field(default_factory=list)
+
+
+@dataclass
+class LinearData:
+    """Everything the Linear organization holds."""
+
+    organization: str
+    url_key: str
+    teams: list[LinearTeam]
+    states: list[LinearState]
+    users: list[LinearUser]
+    labels: list[LinearLabel]
+    projects: list[LinearProject]
+    cycles: list[LinearCycle]
+    issues: list[LinearIssue]
+
+
+@dataclass
+class PineconeRecord:
+    """One vector with its metadata (text, numbers, truth values and lists of text; None is not allowed)."""
+
+    id: str
+    values: list[float]
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class PineconeData:
+    """One index: `namespaces` maps a namespace to its records. Metric: cosine, dotproduct or euclidean."""
+
+    index_name: str
+    dimension: int
+    metric: str
+    namespaces: dict[str, list[PineconeRecord]]
+
+
+@dataclass
+class RedisData:
+    """What the product's Redis holds, by key. Values are text, as Redis keeps them.
+
+    `streams` maps a key to its entries, oldest first, each an id (`1767225600000-0`: milliseconds,
+    sequence) and its fields. `expires` maps a key to when it goes away.
+    """
+
+    hashes: dict[str, dict[str, str]] = field(default_factory=dict)
+    strings: dict[str, str] = field(default_factory=dict)
+    streams: dict[str, list[tuple[str, dict[str, str]]]] = field(default_factory=dict)
+    expires: dict[str, datetime] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class PlantedStory:
     """Something true that was written into the simulated company on purpose, so that finding it can be measured.
 
@@ -170,5 +404,9 @@ class CompanyData:
     hubspot: HubSpotData | None = None
     gong: GongData | None = None
     snowflake: SnowflakeData | None = None
+    slack: SlackData | None = None
+    linear: LinearData | None = None
+    pinecone: PineconeData | None = None
+    redis: RedisData | None = None
     stories: list[PlantedStory] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)

@@ -30,6 +30,10 @@ class Credentials:
     gong_access_key_secret: str = "sandbox-gong-secret"
     snowflake_user: str = "SANDBOX"
     snowflake_password: str = "sandbox-snowflake-password"
+    slack_bot_token: str = "xoxb-sandbox-slack-token"
+    linear_api_key: str = "lin_api_sandbox_linear_key"
+    pinecone_api_key: str = "sandbox-pinecone-key"
+    redis_password: str = "sandbox-redis-password"
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Credentials", "Endpoints", "RunningSandbox", "SandboxConfig", "serve", "serve_company", "start_sandbox"]
 
-_SYSTEMS = ("hubspot", "gong", "snowflake")
-
 OnEndpoints = Callable[[Endpoints], None]
 
 
@@ -73,7 +71,7 @@ def serve_company(
     def endpoints() -> Endpoints:
         address = listener.getsockname()
         return Endpoints(
-            env=connection_settings(company, config.credentials, address[0], address[1]),
+            env=app.settings(address[0], address[1]),
             pid=os.getpid(),
             company=company.name,
             first_day=company.first_day,
@@ -96,6 +94,7 @@ def serve_company(
     try:
         run.until_stopped(config.parent_pid, stop_on_eof)
     finally:
+        app.stop()
         if config.endpoints_file is not None:
             _withdraw(config.endpoints_file)
 
@@ -118,37 +117,6 @@ def make_company(config: SandboxConfig) -> CompanyData:
     as_of = config.as_of or _yesterday(config.timezone)
     start = config.start or default_start(as_of)
     return simulate_company(config.seed, start, as_of, scale=config.scale, timezone=config.timezone)
-
-
-def connection_settings(company: CompanyData, credentials: Credentials, host: str, port: int) -> dict[str, str]:
-    """The environment that points the connectors at this sandbox; systems that the company lacks are off."""
-    base = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    settings: dict[str, str] = {}
-    if company.hubspot is not None:
-        settings |= {
-            "HUBSPOT_BASE_URL": f"{base}/hubspot",
-            "HUBSPOT_ACCESS_TOKEN": credentials.hubspot_access_token,
-        }
-    if company.gong is not None:
-        settings |= {
-            "GONG_BASE_URL": f"{base}/gong",
-            "GONG_ACCESS_KEY": credentials.gong_access_key,
-            "GONG_ACCESS_KEY_SECRET": credentials.gong_access_key_secret,
-        }
-    if company.snowflake is not None:
-        settings |= {
-            "SNOWFLAKE_ACCOUNT": "sandbox",
-            "SNOWFLAKE_USER": credentials.snowflake_user,
-            "SNOWFLAKE_PASSWORD": credentials.snowflake_password,
-            "SNOWFLAKE_DATABASE": company.snowflake.database,
-            "SNOWFLAKE_WAREHOUSE": "SANDBOX_WH",
-            "SNOWFLAKE_ROLE": "SANDBOX_READER",
-            "SNOWFLAKE_HOST": host,
-            "SNOWFLAKE_PORT": str(port),
-            "SNOWFLAKE_PROTOCOL": "http",
-        }
-    missing = [system for system in _SYSTEMS if getattr(company, system) is None]
-    return settings | {f"SOPHIA_{system.upper()}_MODE": "off" for system in missing}
 
 
 def _write(report: Endpoints, path: Path) -> None:

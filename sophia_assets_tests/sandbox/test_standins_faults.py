@@ -30,7 +30,7 @@ def play(control: Client, *faults: str) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("jira:down", "hubspot, gong, snowflake"),
+        ("jira:down", "gong, hubspot"),
         ("gong:explode", "errors:RATE"),
         ("hubspot:expired_cursor", "truncate"),
         ("gong:errors:2", "RATE from 0 to 1"),

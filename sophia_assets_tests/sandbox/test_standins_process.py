@@ -92,7 +92,8 @@ def test_a_failure_on_the_command_line_is_one_line_and_a_code() -> None:
     command = [sys.executable, "-m", "sophia_assets.sandbox", "--fault", "jira:down"]
     run = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert run.returncode == errors.ConfigurationError.exit_code
-    assert run.stderr == "error: unknown system 'jira' in fault 'jira:down'. Use one of hubspot, gong, snowflake\n"
+    assert run.stderr.startswith("error: unknown system 'jira' in fault 'jira:down'. Use one of gong, hubspot, ")
+    assert run.stderr.count("\n") == 1
 
 
 def test_a_sandbox_that_is_killed_while_it_starts_does_not_leave_its_parent_waiting() -> None:

@@ -123,7 +123,7 @@ def test_two_companies_in_one_process_do_not_mix(running: Served) -> None:
 
 
 def test_a_table_that_cannot_be_served_says_which_and_why() -> None:
-    from sophia_assets.sandbox.standins.snowflake import load_engine
+    from sophia_assets.sandbox.standins.snowflake.standin import load_engine
 
     torn = SnowflakeTable("SALES.TORN", {"AMOUNT": "NUMBER(18,2)"}, [("many",)])
     with pytest.raises(ConfigurationError, match=r"table SALES\.TORN cannot be served"):

@@ -11,8 +11,25 @@ from sophia_assets.sandbox.company_data import GongCall, GongData, GongUser
 from sophia_assets.sandbox.exports.files import ExportFile, Row
 from sophia_assets.sandbox.exports.values import Cells, hubspot_id
 
+# The objects and the columns without which they mean nothing.
+KEYS: dict[str, tuple[str, ...]] = {
+    "gong/users": ("user_id",),
+    "gong/calls": (
+        "call_id",
+        "started_at",
+    ),
+    "gong/call_trackers": (
+        "call_id",
+        "tracker",
+    ),
+    "gong/transcripts": (
+        "call_id",
+        "position",
+    ),
+}
 
-def build_gong(objects: Mapping[str, ExportFile], cells: Cells) -> GongData | None:
+
+def build(objects: Mapping[str, ExportFile], cells: Cells) -> GongData | None:
     """Users and calls with their trackers and transcripts, or None without any Gong file."""
     if not any(name.startswith("gong/") for name in objects):
         return None

@@ -12,6 +12,31 @@ from sophia_assets.sandbox.company_data import HubSpotData, HubSpotOwner, HubSpo
 from sophia_assets.sandbox.exports.files import ExportFile, Row
 from sophia_assets.sandbox.exports.values import Cells, hubspot_id, no_dates
 
+# The objects and the columns without which they mean nothing.
+KEYS: dict[str, tuple[str, ...]] = {
+    "hubspot/companies": ("company_id",),
+    "hubspot/contacts": ("contact_id",),
+    "hubspot/deals": (
+        "deal_id",
+        "stage",
+    ),
+    "hubspot/deal_history": (
+        "deal_id",
+        "property",
+        "changed_at",
+        "value",
+    ),
+    "hubspot/deal_companies": (
+        "deal_id",
+        "company_id",
+    ),
+    "hubspot/owners": ("owner_id",),
+    "hubspot/pipeline_stages": (
+        "stage_id",
+        "stage_label",
+    ),
+}
+
 History = dict[str, list[PropertyVersion]]
 
 _PROPERTIES = {
@@ -38,7 +63,7 @@ _WON, _LOST = {"won", "closed won", "closedwon"}, {"lost", "closed lost", "close
 _ONE_TICK = timedelta(milliseconds=1)
 
 
-def build_hubspot(objects: Mapping[str, ExportFile], cells: Cells) -> HubSpotData | None:
+def build(objects: Mapping[str, ExportFile], cells: Cells) -> HubSpotData | None:
     """Companies, contacts, deals with histories, owners and the pipeline, or None without any HubSpot file."""
     rows = {name.removeprefix("hubspot/"): file.rows for name, file in objects.items() if name.startswith("hubspot/")}
     if not rows:

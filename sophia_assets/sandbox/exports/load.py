@@ -8,11 +8,8 @@ from sophia_assets.errors import ConfigurationError
 from sophia_assets.sandbox.company.streams import zone
 from sophia_assets.sandbox.company_data import CompanyData
 from sophia_assets.sandbox.exports.files import SUFFIXES, ExportFile, read_file
-from sophia_assets.sandbox.exports.gong import build_gong
-from sophia_assets.sandbox.exports.hubspot import build_hubspot
 from sophia_assets.sandbox.exports.layouts import LayoutReader, find_layout
-from sophia_assets.sandbox.exports.objects import KEYS
-from sophia_assets.sandbox.exports.snowflake import build_snowflake
+from sophia_assets.sandbox.exports.systems import build, keys, vendor_objects
 from sophia_assets.sandbox.exports.values import Cells, no_dates
 
 
@@ -32,13 +29,12 @@ def load_exports(directory: Path, *, timezone: str, layout: Path | None = None) 
     found_layout = find_layout(directory, layout)
     reader = LayoutReader(found_layout, directory, cells) if found_layout else None
     objects = reader.read() if reader else _native_objects(directory)
+    known = keys()
     for name, file in objects.items():
-        if name not in KEYS:
-            raise ConfigurationError(f"{name} is not a known object", remedy=f"Known are: {', '.join(KEYS)}.")
-        file.require(KEYS[name])
-    gong = build_gong(objects, cells)
-    snowflake = build_snowflake(objects, cells)
-    hubspot = build_hubspot(objects, cells)
+        if name not in known:
+            raise ConfigurationError(f"{name} is not a known object", remedy=f"Known are: {', '.join(known)}.")
+        file.require(known[name])
+    systems = build(objects, cells)
     if cells.first_event is None or cells.last_event is None:
         raise no_dates()
     name = str(found_layout.get("name") or directory.name) if found_layout else directory.resolve().name
@@ -46,9 +42,7 @@ def load_exports(directory: Path, *, timezone: str, layout: Path | None = None) 
         name=name,
         first_day=cells.first_event,
         last_day=cells.last_event,
-        hubspot=hubspot,
-        gong=gong,
-        snowflake=snowflake,
+        **systems,
         warnings=[*(reader.warnings if reader else []), *cells.warnings],
     )
 
@@ -56,13 +50,14 @@ def load_exports(directory: Path, *, timezone: str, layout: Path | None = None) 
 def _native_objects(directory: Path) -> dict[str, ExportFile]:
     objects = {
         name: read_file(path, path.relative_to(directory).as_posix())
-        for name in KEYS
+        for name in keys()
         for path in (directory / f"{name}{suffix}" for suffix in SUFFIXES)
         if path.is_file()
     }
+    objects = vendor_objects(directory) | objects
     if not objects:
         raise ConfigurationError(
             f"no file in {directory} is recognised",
-            remedy=f"Expected files such as {', '.join(f'{name}.csv' for name in list(KEYS)[:3])}, or a layout.yaml.",
+            remedy="Expected files such as hubspot/deals.csv, a vendor's own export, or a layout.yaml.",
         )
     return objects

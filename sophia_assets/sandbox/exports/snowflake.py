@@ -9,8 +9,15 @@ from typing import Any
 from sophia_assets.sandbox.company.publish import DATABASE, TABLE_COLUMNS
 from sophia_assets.sandbox.company_data import SnowflakeData, SnowflakeTable
 from sophia_assets.sandbox.exports.files import ExportFile, Row
-from sophia_assets.sandbox.exports.objects import KEYS
 from sophia_assets.sandbox.exports.values import Cells, hubspot_id
+
+# The objects and the columns without which they mean nothing.
+KEYS: dict[str, tuple[str, ...]] = {
+    "snowflake/SALES.DEALS": ("DEAL_ID",),
+    "snowflake/FINANCE.SUBSCRIPTIONS": ("TERM_ID",),
+    "snowflake/FINANCE.INVOICES": ("INVOICE_ID",),
+    "snowflake/SUPPORT.SATISFACTION": ("RESPONSE_ID",),
+}
 
 _EVENTS = {"LAST_ACTIVITY_DATE", "VALID_FROM", "ISSUED_ON", "PAID_ON", "RESPONDED_AT", "UPDATED_AT"}
 _CRM_IDS = {"DEAL_ID", "ACCOUNT_ID"}
@@ -18,7 +25,7 @@ _CRM_IDS = {"DEAL_ID", "ACCOUNT_ID"}
 _TOUCHES = ("LAST_ACTIVITY_DATE", "VALID_FROM", "VALID_TO", "ISSUED_ON", "PAID_ON", "RESPONDED_AT")
 
 
-def build_snowflake(objects: Mapping[str, ExportFile], cells: Cells) -> SnowflakeData | None:
+def build(objects: Mapping[str, ExportFile], cells: Cells) -> SnowflakeData | None:
     """All tables, empty where they have no file, or None where none has one."""
     tables = [
         _table(name.removeprefix("snowflake/"), file, cells)

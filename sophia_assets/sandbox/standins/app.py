@@ -15,18 +15,15 @@ from starlette.types import Receive, Scope, Send
 from sophia_assets.errors import ConfigurationError
 from sophia_assets.sandbox.company_data import CompanyData
 from sophia_assets.sandbox.config import Credentials
+from sophia_assets.sandbox.standins import registry
 from sophia_assets.sandbox.standins.answers import JsonAnswer, MalformedBody, read_object
-from sophia_assets.sandbox.standins.faults import KINDS, SYSTEMS, FaultBoard
+from sophia_assets.sandbox.standins.faults import KINDS, FaultBoard, FaultKind
 from sophia_assets.sandbox.standins.gate import Gate
-from sophia_assets.sandbox.standins.gong import GongErrors, GongStandin
-from sophia_assets.sandbox.standins.hubspot import HubSpotStandin
-from sophia_assets.sandbox.standins.hubspot_answers import HubSpotErrors
-from sophia_assets.sandbox.standins.snowflake import PATHS as SNOWFLAKE_PATHS
-from sophia_assets.sandbox.standins.snowflake import SnowflakeErrors, SnowflakeStandin
+from sophia_assets.sandbox.standins.standin import Standin
 
 
 class SandboxApp:
-    """HubSpot under /hubspot, Gong under /gong, Snowflake on its fixed paths, the controls under /_control.
+    """Each system under its name (Snowflake on its fixed paths), the controls under /_control.
 
     Controls (answered to loopback only): `GET /_control/stats`, `GET /_control/ready`, and
     `GET`, `POST {"fault": "SYSTEM:KIND[:ARG]"}`, `DELETE [?system=]` on `/_control/faults`.
@@ -37,23 +34,17 @@ class SandboxApp:
     ) -> None:
         self.company = company
         self.faults = faults
-        self.gates: dict[str, Gate] = {}
-        self.standins: dict[str, HubSpotStandin | GongStandin] = {}
+        self.standins: dict[str, Standin] = {}
         self.ready: dict[str, bool] = {}
-        self.snowflake: SnowflakeStandin | None = None
-        if company.hubspot is not None:
-            hubspot = HubSpotStandin(company, credentials.hubspot_access_token, faults, limits=limits)
-            self.standins["hubspot"] = hubspot
-            self._add("hubspot", Gate("hubspot", hubspot, HubSpotErrors(), faults), ready=True)
-        if company.gong is not None:
-            key, secret = credentials.gong_access_key, credentials.gong_access_key_secret
-            gong = GongStandin(company, key, secret, faults, limits=limits)
-            self.standins["gong"] = gong
-            self._add("gong", Gate("gong", gong, GongErrors(), faults), ready=True)
-        if company.snowflake is not None:
-            user, password = credentials.snowflake_user, credentials.snowflake_password
-            self.snowflake = SnowflakeStandin(company.snowflake, user, password, faults)
-            self._add("snowflake", Gate("snowflake", self.snowflake, SnowflakeErrors(), faults), ready=False)
+        self._gates: dict[str, Gate] = {}
+        for system in registry.SYSTEMS:
+            if getattr(company, system) is not None:
+                standin = registry.create(system, company, credentials, faults, limits=limits)
+                self.standins[system] = standin
+                self._gates[system] = Gate(standin, faults)
+                self.ready[system] = type(standin).start is Standin.start
+                faults.attach(system, standin.play)
+        self._paths = {path: system for system in registry.SYSTEMS for path in registry.paths(system)}
         self._controls = Starlette(
             routes=[
                 Route("/", self._landing),
@@ -63,38 +54,49 @@ class SandboxApp:
             ]
         )
 
-    def _add(self, system: str, gate: Gate, *, ready: bool) -> None:
-        self.gates[system] = gate
-        self.ready[system] = ready
+    def settings(self, host: str, port: int) -> dict[str, str]:
+        """The environment that points the connectors at this sandbox; systems that the company lacks are off."""
+        found: dict[str, str] = {}
+        for standin in self.standins.values():
+            found |= standin.settings(host, port)
+        missing = [system for system in registry.SYSTEMS if system not in self.standins]
+        return found | {f"SOPHIA_{system.upper()}_MODE": "off" for system in missing}
 
     def start(self, on_ready: Callable[[Exception | None], None]) -> None:
         """Load what takes long; `on_ready` is called in the event loop when all answer, or with what went wrong."""
-        if self.snowflake is None:
+
+        def watch(system: str) -> Callable[[Exception | None], None]:
+            def done(problem: Exception | None) -> None:
+                self.ready[system] = problem is None
+                if problem is not None or all(self.ready.values()):
+                    on_ready(problem)
+
+            return done
+
+        if not self.standins:
             on_ready(None)
-            return
+        for system, standin in self.standins.items():
+            standin.start(watch(system))
 
-        def done(problem: Exception | None) -> None:
-            self.ready["snowflake"] = problem is None
-            on_ready(problem)
-
-        self.snowflake.start(done)
+    def stop(self) -> None:
+        """Stop what the stand-ins have started."""
+        for standin in self.standins.values():
+            standin.stop()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        path = scope["path"]
-        system = path.split("/", 2)[1]
-        if system in ("hubspot", "gong"):
-            scope = {**scope, "root_path": f"/{system}"}
-        elif path.startswith(SNOWFLAKE_PATHS):
-            system = "snowflake"
-        else:
+        system = self._system(scope["path"])
+        if system is None:
             await self._control(scope, receive, send)
-            return
-        gate = self.gates.get(system)
-        if gate is None:
+        elif system not in self._gates:
             await JsonAnswer({"message": f"this company has no {system}"}, 404)(scope, receive, send)
         else:
-            await gate(scope, receive, send)
+            if not registry.has_fixed_paths(system):
+                scope = {**scope, "root_path": f"/{system}"}
+            await self._gates[system](scope, receive, send)
+
+    def _system(self, path: str) -> str | None:
+        return next((system for prefix, system in self._paths.items() if path.startswith(prefix)), None)
 
     async def _control(self, scope: Scope, receive: Receive, send: Send) -> None:
         client = scope.get("client")
@@ -104,7 +106,7 @@ class SandboxApp:
             await self._controls(scope, receive, send)
 
     async def _stats(self, request: Request) -> Response:
-        return JsonAnswer({system: gate.counters.as_dict() for system, gate in self.gates.items()})
+        return JsonAnswer({system: standin.counters.as_dict() for system, standin in self.standins.items()})
 
     async def _readiness(self, request: Request) -> Response:
         return JsonAnswer(self.ready)
@@ -120,8 +122,9 @@ class SandboxApp:
         return JsonAnswer({"faults": self.faults.listed()})
 
     async def _landing(self, request: Request) -> Response:
-        rows = "".join(f"<tr><td>{system}</td><td>{_state(self.ready.get(system))}</td></tr>" for system in SYSTEMS)
-        kinds = "".join(f"<li><code>{name}</code>: {html.escape(kind.effect)}</li>" for name, kind in KINDS.items())
+        rows = "".join(
+            f"<tr><td>{system}</td><td>{_state(self.ready.get(system))}</td></tr>" for system in registry.SYSTEMS
+        )
         company = self.company
         return HTMLResponse(
             "<!doctype html><html lang=en><title>Sophia sandbox</title>"
@@ -131,8 +134,18 @@ class SandboxApp:
             "Stand-ins for the business systems; nothing here is a real account.</p>"
             f"<table>{rows}</table><h2>Faults</h2><p>Active: {', '.join(self.faults.listed()) or 'none'}. "
             'Post <code>{"fault": "gong:errors:0.3"}</code> to <code>/_control/faults</code>; '
-            f"<code>DELETE</code> clears them.</p><ul>{kinds}</ul></html>"
+            f"<code>DELETE</code> clears them.</p><ul>{_listed(KINDS)}</ul>"
+            f"{''.join(_own_faults(system) for system in self.standins)}</html>"
         )
+
+
+def _own_faults(system: str) -> str:
+    own = {name: kind for name, kind in registry.fault_kinds(system).items() if name not in KINDS}
+    return f"<h3>Only {system}</h3><ul>{_listed(own)}</ul>" if own else ""
+
+
+def _listed(kinds: dict[str, FaultKind]) -> str:
+    return "".join(f"<li><code>{name}</code>: {html.escape(kind.effect)}</li>" for name, kind in kinds.items())
 
 
 def _state(ready: bool | None) -> str:

@@ -3,99 +3,75 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict, dataclass
-from typing import Protocol
+import random
 
 from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from sophia_assets.sandbox.standins.faults import FaultBoard
+from sophia_assets.sandbox.standins.standin import Standin
 
-
-@dataclass
-class Counters:
-    """Requests a system received, and how many of them it throttled (429) or failed (5xx)."""
-
-    requests: int = 0
-    throttled: int = 0
-    failed: int = 0
-
-    def as_dict(self) -> dict[str, int]:
-        """The counters by name."""
-        return asdict(self)
-
-
-class VendorErrors(Protocol):
-    """A vendor's bodies for the failures that a fault can cause."""
-
-    def unauthorized(self) -> Response:
-        """The answer to a wrong credential."""
-        ...
-
-    def rate_limited(self, seconds: float) -> Response:
-        """The answer when the limit is spent for `seconds`."""
-        ...
-
-    def server_error(self) -> Response:
-        """A 5xx answer."""
-        ...
+_STORM_WAIT_S = 1.0
 
 
 class Gate:
-    """An ASGI app around a system's own that counts requests and plays the faults."""
+    """An ASGI app around a stand-in that counts requests and plays the faults that every system can play."""
 
-    def __init__(self, system: str, app: ASGIApp, errors: VendorErrors, faults: FaultBoard) -> None:
-        self.system = system
-        self.counters = Counters()
-        self._app = app
-        self._errors = errors
+    def __init__(self, standin: Standin, faults: FaultBoard) -> None:
+        self.system = standin.system
+        self._standin = standin
         self._faults = faults
+        self._random = random.Random(0)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        self.counters.requests += 1
+        counters = self._standin.counters
+        counters.requests += 1
 
         async def counted(message: Message) -> None:
             if message["type"] == "http.response.start":
-                self._count(message["status"])
+                counters.throttled += message["status"] == 429
+                counters.failed += message["status"] >= 500
             await send(message)
 
         if self._faults.any_on(self.system):
             await self._with_faults(scope, receive, counted)
         else:
-            await self._app(scope, receive, counted)
-
-    def _count(self, status: int) -> None:
-        self.counters.throttled += status == 429
-        self.counters.failed += status >= 500
+            await self._standin(scope, receive, counted)
 
     async def _with_faults(self, scope: Scope, receive: Receive, send: Send) -> None:
         if slow := self._faults.active(self.system, "slow"):
             await asyncio.sleep(slow.argument)
         if self._faults.active(self.system, "down"):
-            self.counters.failed += 1
-            scope["state"]["transport"].abort()
-            while (await receive())["type"] != "http.disconnect":
-                continue
+            self._standin.counters.failed += 1
+            await _cut(scope, receive)
             return
         refusal = self._refusal()
         if refusal is not None:
             await refusal(scope, receive, send)
-        elif self._faults.active(self.system, "truncate"):
-            await self._truncated(scope, receive, send)
+        elif self._faults.active(self.system, "truncate") or self._faults.strikes(self.system, "torn"):
+            await self._half(scope, receive, send, whole_length=False)
+        elif self._faults.strikes(self.system, "cut"):
+            await self._half(scope, receive, send, whole_length=True)
+            self._standin.counters.failed += 1
+            await _cut(scope, receive)
         else:
-            await self._app(scope, receive, send)
+            await self._standin(scope, receive, send)
 
     def _refusal(self) -> Response | None:
+        errors = self._standin.errors
         if self._faults.active(self.system, "auth"):
-            return self._errors.unauthorized()
+            return errors.unauthorized()
         limited = self._faults.rate_limited_for(self.system)
         if limited is not None:
-            return self._errors.rate_limited(limited)
-        return self._errors.server_error() if self._faults.strikes(self.system) else None
+            return errors.rate_limited(limited)
+        if self._faults.strikes(self.system, "storm"):
+            return errors.rate_limited(_STORM_WAIT_S) if self._random.random() < 0.5 else errors.server_error()
+        return errors.server_error() if self._faults.strikes(self.system, "errors") else None
 
-    async def _truncated(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _half(self, scope: Scope, receive: Receive, send: Send, *, whole_length: bool) -> None:
+        """Send the first half of the answer; `whole_length` announces all of it, as a cut connection does."""
         start: Message = {}
         body = bytearray()
 
@@ -105,8 +81,14 @@ class Gate:
             else:
                 body.extend(message.get("body", b""))
 
-        await self._app(scope, receive, collect)
+        await self._standin(scope, receive, collect)
         half = bytes(body[: len(body) // 2])
-        MutableHeaders(raw=start["headers"])["content-length"] = str(len(half))
+        MutableHeaders(raw=start["headers"])["content-length"] = str(len(body) if whole_length else len(half))
         await send(start)
-        await send({"type": "http.response.body", "body": half})
+        await send({"type": "http.response.body", "body": half, "more_body": whole_length})
+
+
+async def _cut(scope: Scope, receive: Receive) -> None:
+    scope["state"]["transport"].abort()
+    while (await receive())["type"] != "http.disconnect":
+        continue

@@ -11,7 +11,7 @@ import base64
 import logging
 import secrets
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -20,9 +20,11 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from sophia_assets.errors import ConfigurationError
-from sophia_assets.sandbox.company_data import SnowflakeData, SnowflakeTable
+from sophia_assets.sandbox.company_data import CompanyData, SnowflakeData, SnowflakeTable
+from sophia_assets.sandbox.config import Credentials
 from sophia_assets.sandbox.standins.answers import JsonAnswer, MalformedBody, read_object, retry_after
 from sophia_assets.sandbox.standins.faults import FaultBoard
+from sophia_assets.sandbox.standins.standin import OnDone, Standin, VendorErrors
 
 if TYPE_CHECKING:
     import pyarrow
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
 
 LOGIN_PATH = "/session/v1/login-request"
 QUERY_PATH = "/queries/v1/query-request"
-PATHS = ("/session", "/queries/", "/monitoring/", "/telemetry/")
 WRONG_CREDENTIAL = "390100"
 
 
@@ -40,7 +41,7 @@ def failure(code: str, message: str, status: int = 200, headers: dict[str, str] 
     return JsonAnswer(body, status, headers)
 
 
-class SnowflakeErrors:
+class SnowflakeErrors(VendorErrors):
     """Snowflake's answers for the failures that a fault can cause."""
 
     def unauthorized(self) -> Response:
@@ -56,10 +57,21 @@ class SnowflakeErrors:
         return failure("390144", "Service unavailable", 503)
 
 
-class SnowflakeStandin:
-    """An ASGI app that serves a company's Snowflake account at the root of its host."""
+def create(company: CompanyData, credentials: Credentials, faults: FaultBoard, *, limits: bool) -> SnowflakeStandin:
+    """The stand-in for the company's Snowflake, which has no request limits."""
+    if company.snowflake is None:
+        raise ValueError("the company has no Snowflake")
+    return SnowflakeStandin(company.snowflake, credentials.snowflake_user, credentials.snowflake_password, faults)
+
+
+class SnowflakeStandin(Standin):
+    """Serves a company's Snowflake account at the root of its host."""
+
+    system = "snowflake"
+    errors = SnowflakeErrors()
 
     def __init__(self, data: SnowflakeData, user: str, password: str, faults: FaultBoard) -> None:
+        super().__init__()
         self._data = data
         self._user = user
         self._password = password
@@ -68,7 +80,21 @@ class SnowflakeStandin:
         self._engine: FakeSnow | None = None
         self._failure: Exception | None = None
 
-    def start(self, on_done: Callable[[Exception | None], None]) -> None:
+    def settings(self, host: str, port: int) -> dict[str, str]:
+        """See `Standin.settings`."""
+        return {
+            "SNOWFLAKE_ACCOUNT": "sandbox",
+            "SNOWFLAKE_USER": self._user,
+            "SNOWFLAKE_PASSWORD": self._password,
+            "SNOWFLAKE_DATABASE": self._data.database,
+            "SNOWFLAKE_WAREHOUSE": "SANDBOX_WH",
+            "SNOWFLAKE_ROLE": "SANDBOX_READER",
+            "SNOWFLAKE_HOST": host,
+            "SNOWFLAKE_PORT": str(port),
+            "SNOWFLAKE_PROTOCOL": "http",
+        }
+
+    def start(self, on_done: OnDone) -> None:
         """Load the engine and the data in a thread; `on_done` is called in the event loop, with what went wrong."""
         loop = asyncio.get_running_loop()
 

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from sophia_assets.sandbox.standins.answers import JsonAnswer, random_uuid, retry_after
 from sophia_assets.sandbox.standins.limits import DailyLimit, RollingLimit
+from sophia_assets.sandbox.standins.standin import VendorErrors
 
 REQUESTS_PER_WINDOW = 190
 WINDOW_S = 10.0
@@ -54,7 +55,7 @@ def unauthorized() -> JsonAnswer:
     )
 
 
-class HubSpotErrors:
+class HubSpotErrors(VendorErrors):
     """HubSpot's bodies for the failures that a fault can cause."""
 
     def unauthorized(self) -> Response:

@@ -15,12 +15,14 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from sophia_assets.sandbox.company_data import CompanyData, HubSpotData, HubSpotOwner
+from sophia_assets.sandbox.config import Credentials
 from sophia_assets.sandbox.standins.answers import JsonAnswer, MalformedBody, millisecond_stamp, now, read_object
 from sophia_assets.sandbox.standins.faults import FaultBoard
-from sophia_assets.sandbox.standins.hubspot_answers import Budget, failure, invalid, unauthorized
-from sophia_assets.sandbox.standins.hubspot_schema import ALIASES, ASSOCIATION_TYPES, SINGULAR
-from sophia_assets.sandbox.standins.hubspot_search import BadSearch, SearchBroke, parse_search
-from sophia_assets.sandbox.standins.hubspot_store import ASSOCIATIONS_PER_PAGE, Associations, ObjectStore, Shape
+from sophia_assets.sandbox.standins.hubspot.answers import Budget, HubSpotErrors, failure, invalid, unauthorized
+from sophia_assets.sandbox.standins.hubspot.schema import ALIASES, ASSOCIATION_TYPES, SINGULAR
+from sophia_assets.sandbox.standins.hubspot.search import BadSearch, SearchBroke, parse_search
+from sophia_assets.sandbox.standins.hubspot.store import ASSOCIATIONS_PER_PAGE, Associations, ObjectStore, Shape
+from sophia_assets.sandbox.standins.standin import Standin, base_url
 
 MOST_PER_PAGE = 100
 MOST_PER_PAGE_WITH_HISTORY = 50
@@ -33,10 +35,19 @@ PORTAL_ID = 48_151_623
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-class HubSpotStandin:
-    """An ASGI app that serves a company's HubSpot account."""
+def create(company: CompanyData, credentials: Credentials, faults: FaultBoard, *, limits: bool) -> HubSpotStandin:
+    """The stand-in for the company's HubSpot."""
+    return HubSpotStandin(company, credentials.hubspot_access_token, faults, limits=limits)
+
+
+class HubSpotStandin(Standin):
+    """Serves a company's HubSpot account."""
+
+    system = "hubspot"
+    errors = HubSpotErrors()
 
     def __init__(self, company: CompanyData, token: str, faults: FaultBoard, *, limits: bool = True) -> None:
+        super().__init__()
         self._token = token
         self._faults = faults
         self._budget = Budget(limits)
@@ -65,6 +76,10 @@ class HubSpotStandin:
         self._stores = {
             name: ObjectStore(name, self._data.objects.get(name, []), associations) for name in dict.fromkeys(SINGULAR)
         }
+
+    def settings(self, host: str, port: int) -> dict[str, str]:
+        """See `Standin.settings`."""
+        return {"HUBSPOT_BASE_URL": base_url(host, port, "/hubspot"), "HUBSPOT_ACCESS_TOKEN": self._token}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""

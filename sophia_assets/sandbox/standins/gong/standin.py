@@ -18,10 +18,12 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from sophia_assets.sandbox.company_data import CompanyData, GongCall, GongData
-from sophia_assets.sandbox.standins import gong_content
+from sophia_assets.sandbox.config import Credentials
 from sophia_assets.sandbox.standins.answers import JsonAnswer, MalformedBody, random_id, read_object, retry_after
 from sophia_assets.sandbox.standins.faults import FaultBoard
+from sophia_assets.sandbox.standins.gong import content
 from sophia_assets.sandbox.standins.limits import DailyLimit, RollingLimit
+from sophia_assets.sandbox.standins.standin import Standin, VendorErrors, base_url
 
 PER_PAGE = 100
 REQUESTS_PER_SECOND = 3
@@ -36,7 +38,7 @@ def failure(status: int, *errors: str, headers: Mapping[str, str] | None = None)
     return JsonAnswer({"requestId": random_id(19), "errors": list(errors)}, status, headers)
 
 
-class GongErrors:
+class GongErrors(VendorErrors):
     """Gong's bodies for the failures that a fault can cause."""
 
     def unauthorized(self) -> Response:
@@ -74,12 +76,22 @@ class _Refused(Exception):
     """A request that is answered with 400."""
 
 
-class GongStandin:
-    """An ASGI app that serves a company's Gong."""
+def create(company: CompanyData, credentials: Credentials, faults: FaultBoard, *, limits: bool) -> GongStandin:
+    """The stand-in for the company's Gong."""
+    return GongStandin(company, credentials.gong_access_key, credentials.gong_access_key_secret, faults, limits=limits)
+
+
+class GongStandin(Standin):
+    """Serves a company's Gong."""
+
+    system = "gong"
+    errors = GongErrors()
 
     def __init__(
         self, company: CompanyData, access_key: str, secret: str, faults: FaultBoard, *, limits: bool = True
     ) -> None:
+        super().__init__()
+        self._access_key, self._secret = access_key, secret
         self._credential = "Basic " + base64.b64encode(f"{access_key}:{secret}".encode()).decode()
         self._faults = faults
         self._second = RollingLimit(REQUESTS_PER_SECOND, 1.0) if limits else None
@@ -105,6 +117,14 @@ class GongStandin:
         self._calls = sorted(self._data.calls, key=lambda call: (call.started, call.id))
         self._starts = [call.started for call in self._calls]
         self._fragments: dict[tuple[str, str], bytes] = {}
+
+    def settings(self, host: str, port: int) -> dict[str, str]:
+        """See `Standin.settings`."""
+        return {
+            "GONG_BASE_URL": base_url(host, port, "/gong"),
+            "GONG_ACCESS_KEY": self._access_key,
+            "GONG_ACCESS_KEY_SECRET": self._secret,
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -138,7 +158,7 @@ class GongStandin:
         call = next((c for c in self._calls if c.id == call_id), None)
         if call is None:
             return failure(404, f"Call ID {call_id} was not found")
-        return JsonAnswer({"requestId": random_id(19), "call": gong_content.metadata(call, self._data.workspace_id)})
+        return JsonAnswer({"requestId": random_id(19), "call": content.metadata(call, self._data.workspace_id)})
 
     async def _extensive(self, request: Request) -> Response:
         body = await read_object(request)
@@ -150,7 +170,7 @@ class GongStandin:
 
         def serialise(call: GongCall) -> bytes:
             return self._kept(
-                shape, call, lambda: gong_content.extensive(call, self._data.workspace_id, selector), keep=not re_signed
+                shape, call, lambda: content.extensive(call, self._data.workspace_id, selector), keep=not re_signed
             )
 
         return self._page("calls", "calls", self._selected(wanted), wanted, body.get("cursor"), serialise)
@@ -161,7 +181,7 @@ class GongStandin:
         spoken = [call for call in self._selected(wanted) if call.sentences]
 
         def serialise(call: GongCall) -> bytes:
-            return self._kept("transcript", call, lambda: gong_content.transcript(call))
+            return self._kept("transcript", call, lambda: content.transcript(call))
 
         return self._page("callTranscripts", "transcripts", spoken, wanted, body.get("cursor"), serialise)
 
@@ -176,9 +196,7 @@ class GongStandin:
     def _user_page(self, ids: frozenset[str] | None, cursor: Any) -> Response:
         people = [person for person in self._data.users if ids is None or person.id in ids]
         wanted = _Filter(hosts=ids)
-        answer = self._page(
-            "users", "users", people, wanted, cursor, lambda person: orjson.dumps(gong_content.user(person))
-        )
+        answer = self._page("users", "users", people, wanted, cursor, lambda person: orjson.dumps(content.user(person)))
         # An unfiltered list that is empty is no failure.
         return self._assemble("users", [], 0, 0, wanted) if ids is None and answer.status_code == 404 else answer
 
@@ -187,7 +205,7 @@ class GongStandin:
         return JsonAnswer({"requestId": random_id(19), "workspaces": [workspace]})
 
     def _as_listed(self, call: GongCall) -> bytes:
-        return self._kept("metadata", call, lambda: gong_content.metadata(call, self._data.workspace_id))
+        return self._kept("metadata", call, lambda: content.metadata(call, self._data.workspace_id))
 
     def _kept(self, shape: str, call: GongCall, make: Callable[[], dict[str, Any]], *, keep: bool = True) -> bytes:
         if not keep:
@@ -223,17 +241,18 @@ class GongStandin:
         if not items or self._faults.active("gong", "empty"):
             return failure(404, f"No {noun} found corresponding to the provided filters")
         start = self._position(cursor, wanted, len(items)) if cursor else 0
-        parts = [serialise(item) for item in items[start : start + PER_PAGE]]
-        return self._assemble(key, parts, start, len(items), wanted)
+        begin, end = self._faults.page("gong", start, PER_PAGE, len(items))
+        parts = [serialise(item) for item in items[begin:end]]
+        return self._assemble(key, parts, end, len(items), wanted)
 
-    def _assemble(self, key: str, parts: list[bytes], start: int, total: int, wanted: _Filter) -> JsonAnswer:
+    def _assemble(self, key: str, parts: list[bytes], end: int, total: int, wanted: _Filter) -> JsonAnswer:
         records: dict[str, Any] = {
             "totalRecords": total,
             "currentPageSize": len(parts),
-            "currentPageNumber": start // PER_PAGE,
+            "currentPageNumber": max(end - 1, 0) // PER_PAGE,
         }
-        if start + PER_PAGE < total:
-            records["cursor"] = _cursor(start + PER_PAGE, wanted)
+        if end < total:
+            records["cursor"] = _cursor(end, wanted)
         head = orjson.dumps({"requestId": random_id(19), "records": records})
         return JsonAnswer(head[:-1] + b',"' + key.encode() + b'":[' + b",".join(parts) + b"]}")
 

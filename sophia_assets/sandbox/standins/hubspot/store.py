@@ -12,7 +12,7 @@ import orjson
 
 from sophia_assets.sandbox.company_data import HubSpotData, HubSpotRecord
 from sophia_assets.sandbox.standins.answers import millisecond_stamp
-from sophia_assets.sandbox.standins.hubspot_schema import (
+from sophia_assets.sandbox.standins.hubspot.schema import (
     ASSOCIATION_TYPES,
     DEFAULT_PROPERTIES,
     SINGULAR,
@@ -22,7 +22,7 @@ from sophia_assets.sandbox.standins.hubspot_schema import (
     property_value,
     value_type,
 )
-from sophia_assets.sandbox.standins.hubspot_search import Search, Value, find
+from sophia_assets.sandbox.standins.hubspot.search import Search, Value, find
 
 # Associations beyond this many need a further page, per record.
 ASSOCIATIONS_PER_PAGE = 100

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sophia_assets.sandbox.standins.hubspot_schema import ValueType, comparable, value_type
+from sophia_assets.sandbox.standins.hubspot.schema import ValueType, comparable, value_type
 
 MOST_GROUPS = 5
 MOST_FILTERS_PER_GROUP = 6

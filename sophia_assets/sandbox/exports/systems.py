@@ -8,6 +8,7 @@ export format of its own, `find(folder)` reads it into those objects (nothing wh
 from __future__ import annotations
 
 import importlib
+import pkgutil
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -16,12 +17,13 @@ from typing import Any
 import sophia_assets.sandbox.exports as exports_package
 from sophia_assets.sandbox.exports.files import ExportFile
 from sophia_assets.sandbox.exports.values import Cells
-from sophia_assets.sandbox.standins.registry import SYSTEMS
 
 
 @cache
 def _modules() -> Mapping[str, Any]:
-    return {name: importlib.import_module(f"{exports_package.__name__}.{name}") for name in SYSTEMS}
+    names = sorted(module.name for module in pkgutil.iter_modules(exports_package.__path__))
+    found = {name: importlib.import_module(f"{exports_package.__name__}.{name}") for name in names if name != "systems"}
+    return {name: module for name, module in found.items() if hasattr(module, "KEYS")}
 
 
 def keys() -> Mapping[str, tuple[str, ...]]:

@@ -23,7 +23,7 @@ class PropertyVersion:
 
 @dataclass
 class HubSpotRecord:
-    """A company, contact or deal. Property values are strings or None, as the API serves them.
+    """A CRM record of any type. Property values are strings or None, as the API serves them.
 
     `history` holds, per property, its versions oldest first. `associations` maps an object type
     (`companies`) to the ids this record is associated with.
@@ -66,13 +66,22 @@ class HubSpotOwner:
 
 @dataclass
 class HubSpotData:
-    """Everything HubSpot holds. `objects` maps `companies`, `contacts`, `deals` to their records."""
+    """Everything HubSpot holds.
+
+    `objects` maps `companies`, `contacts`, `deals`, `tickets`, `line_items`, `meetings` and `calls` to
+    their records. `links` are associations that no record carries: (type, id, other type, other id).
+    A ticket stage's probability means nothing.
+    """
 
     objects: dict[str, list[HubSpotRecord]]
     owners: list[HubSpotOwner]
     pipeline_id: str
     pipeline_label: str
     stages: list[HubSpotStage]
+    links: list[tuple[str, str, str, str]] = field(default_factory=list)
+    ticket_pipeline_id: str = "0"
+    ticket_pipeline_label: str = "Support pipeline"
+    ticket_stages: list[HubSpotStage] = field(default_factory=list)
 
 
 @dataclass
@@ -111,14 +120,55 @@ class GongUser:
     active: bool = True
 
 
+@dataclass(frozen=True)
+class GongQuestion:
+    """One question of a scorecard; `kind` is RANGE (answered 1..5) or OPEN."""
+
+    id: str
+    text: str
+    is_overall: bool = False
+    kind: str = "RANGE"
+
+
+@dataclass(frozen=True)
+class GongScorecard:
+    """A form by which calls are reviewed. `method` is MANUAL or AUTOMATIC."""
+
+    id: str
+    name: str
+    created: datetime
+    updated: datetime
+    questions: tuple[GongQuestion, ...]
+    enabled: bool = True
+    method: str = "MANUAL"
+
+
+@dataclass
+class GongReview:
+    """A scorecard that was filled in for a call. `answers` maps a question's id to its score or text.
+
+    `reviewer_id` is None where Gong reviewed the call by itself.
+    """
+
+    id: str
+    scorecard_id: str
+    call_id: str
+    reviewed: datetime
+    reviewer_id: str | None
+    answers: dict[str, int | str] = field(default_factory=dict)
+
+
 @dataclass
 class GongData:
-    """Everything Gong holds."""
+    """Everything Gong holds. `timezone` is the company's, in which Gong counts days."""
 
     users: list[GongUser]
     calls: list[GongCall]
     workspace_id: str
     workspace_name: str
+    scorecards: list[GongScorecard] = field(default_factory=list)
+    reviews: list[GongReview] = field(default_factory=list)
+    timezone: str = "UTC"
 
 
 @dataclass

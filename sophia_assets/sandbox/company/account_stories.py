@@ -8,6 +8,15 @@ from statistics import fmean
 from typing import Any
 
 from sophia_assets.sandbox.company import calls, finance, satisfaction
+from sophia_assets.sandbox.company.history import (
+    BUGS_BEFORE_TROUBLE,
+    DEALS,
+    ESCALATIONS,
+    FADES_BEFORE_LEAVING,
+    FADES_BEFORE_TROUBLE,
+    FILLS_BEFORE_GROWING,
+    LEADERSHIP,
+)
 from sophia_assets.sandbox.company.model import Account, Subscription
 from sophia_assets.sandbox.company.streams import business_day_from
 from sophia_assets.sandbox.company.world import World
@@ -41,6 +50,7 @@ def begin_account_at_risk(world: World, *, leaves: bool) -> bool:
     if len(visible) < _FEWEST_DAYS:
         return False
     _occupy(world, account, renewal + (30 if leaves else 0))
+    world.note("at_risk", account, amount=subscription.current.mrr, until=renewal, leaves=leaves)
     satisfaction.follow_script(account)
     for day, score in planned:
         world.at(day, satisfaction.answer, account, score)
@@ -52,7 +62,12 @@ def begin_account_at_risk(world: World, *, leaves: bool) -> bool:
     for offset in (5, 16, 29, 44):
         if world.day + offset < renewal - 5:
             world.at_work(world.day + offset + stream.randint(0, 4), _complaint, account)
-    detail = {"renewal_date": _iso(renewal), "mrr": subscription.current.mrr, "leaves": leaves}
+    echoes = {
+        "slack": {"channel": ESCALATIONS},
+        "linear": {"label": account.name, "bugs_rise_from": _iso(world.day - BUGS_BEFORE_TROUBLE)},
+        "redis": {"usage_falls_from": _iso(world.day - FADES_BEFORE_TROUBLE)},
+    }
+    detail = {"renewal_date": _iso(renewal), "mrr": subscription.current.mrr, "leaves": leaves, "echoes": echoes}
     world.at(visible[0], _tell, "account_at_risk", account, visible[0], visible[-1], detail)
     return True
 
@@ -99,7 +114,11 @@ def begin_churn(world: World) -> bool:
 
 
 def _tell_departure(world: World, subscription: Subscription, mrr: int) -> None:
-    detail = {"mrr": mrr, "last_day": _iso(world.day)}
+    echoes = {
+        "slack": {"channel": LEADERSHIP},
+        "redis": {"usage_falls_from": _iso(world.day - FADES_BEFORE_LEAVING)},
+    }
+    detail = {"mrr": mrr, "last_day": _iso(world.day), "echoes": echoes}
     _tell(world, "churn", subscription.account, world.day, world.day + _LAST_30_DAYS, detail)
 
 
@@ -115,7 +134,12 @@ def begin_expansion(world: World) -> bool:
     finance.change_mrr(world, subscription, by, "expansion")
     for offset in (1, 9):
         world.at_work(world.day + offset, _enthusiasm, subscription.account)
-    _tell(world, "expansion", subscription.account, world.day, world.day + _LAST_30_DAYS, {"mrr_added": by})
+    echoes = {
+        "slack": {"channel": DEALS},
+        "redis": {"seats_fill_from": _iso(world.day - FILLS_BEFORE_GROWING)},
+    }
+    detail = {"mrr_added": by, "echoes": echoes}
+    _tell(world, "expansion", subscription.account, world.day, world.day + _LAST_30_DAYS, detail)
     return True
 
 
@@ -129,17 +153,24 @@ def begin_overdue_payment(world: World) -> bool:
     account, mrr = subscription.account, subscription.current.mrr
     account.withholding = True
     first_due = subscription.next_bill + finance.PAYMENT_DAYS
+    world.note("withholding", account, amount=mrr, until=first_due)
     visible_from = first_due + 31
     paid_on = business_day_from(visible_from + stream.randint(34, 42))
     _occupy(world, account, paid_on)
     world.at(paid_on, _settle, account)
-    detail = {"first_due_on": _iso(first_due), "amount_overdue": 2 * mrr, "monthly_amount": mrr}
+    detail = {
+        "first_due_on": _iso(first_due),
+        "amount_overdue": 2 * mrr,
+        "monthly_amount": mrr,
+        "echoes": {"slack": {"channel": ESCALATIONS}},
+    }
     world.at(visible_from, _tell, "overdue_payment", account, visible_from, paid_on - 1, detail)
     return True
 
 
 def _settle(world: World, account: Account) -> None:
     account.withholding = False
+    world.note("settled", account, amount=sum(invoice.amount for invoice in account.unpaid))
     for invoice in account.unpaid:
         finance.pay(world, invoice)
     account.unpaid = []
@@ -148,6 +179,7 @@ def _settle(world: World, account: Account) -> None:
 def _complaint(world: World, account: Account) -> None:
     if account.subscription is not None:
         calls.hold_call(world, account, "trouble", ["churn"])
+        world.note("complaint", account)
 
 
 def _enthusiasm(world: World, account: Account) -> None:

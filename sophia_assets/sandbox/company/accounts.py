@@ -30,7 +30,7 @@ def hire_owners(world: World) -> None:
                 gong_id=str(4_620_190_000_000_000_000 + index * 73_291_553_017 + 29),
                 first_name=first,
                 last_name=last,
-                email=f"{_ascii(first)}.{_ascii(last)}@{world.profile['domain']}",
+                email=f"{plain_ascii(first)}.{plain_ascii(last)}@{world.profile['domain']}",
                 team=team,
                 title=f"Head of {team}" if is_lead else "Account Executive",
                 skill=stream.uniform(0.75, 1.3),
@@ -68,7 +68,7 @@ def new_account(world: World, stream: Random, enterprise_share: float) -> Accoun
     """A company met today, with its first contacts."""
     enterprise = stream.random() < enterprise_share
     name, industry = _company_name(world, stream)
-    domain = _unused(world, _ascii(name.split(",")[0].replace("&", "and").replace(" ", "")), ".example")
+    domain = _unused(world, plain_ascii(name.split(",")[0].replace("&", "and").replace(" ", "")), ".example")
     employees = int(between(stream, 2600 if enterprise else 320, 0.7, 25, 60_000))
     active = [owner for owner in world.owners if not owner.archived and owner.joined <= world.day]
     teams = ("Enterprise",) if enterprise else ("Mid-market", "Customer growth")
@@ -117,7 +117,7 @@ def _new_contact(world: World, stream: Random, account: Account | None) -> None:
         account=account,
         first_name=first,
         last_name=last,
-        email=_unused(world, f"{_ascii(first)}.{_ascii(last)}", f"@{domain}"),
+        email=_unused(world, f"{plain_ascii(first)}.{plain_ascii(last)}", f"@{domain}"),
         job_title=stream.choice(texts("names")["job_titles"]),
         owner=account.owner if account else stream.choice(owners),
         created=created,
@@ -176,7 +176,8 @@ def _unused(world: World, stem: str, ending: str) -> str:
     return candidate
 
 
-def _ascii(text: str) -> str:
+def plain_ascii(text: str) -> str:
+    """Only the letters and digits of `text`, lower case and without accents, as e-mail addresses have them."""
     plain = unicodedata.normalize("NFKD", text.replace("ø", "o").replace("Ø", "O").replace("Æ", "Ae").replace("Ł", "L"))
     return "".join(char for char in plain if char.isascii() and char.isalnum()).lower()
 

@@ -137,10 +137,12 @@ def hold_call(
     _speak(stream, call, segments, words, host_voice, voices)
     if competitor:
         world.mentions[competitor].append(world.day)
+        world.note("competitor", account, name=competitor, call=call)
     if deal:
         deal.last_activity = world.day
         deal.active_at = max(deal.active_at, call.started + timedelta(seconds=call.duration_s))
     world.calls.append(call)
+    world.note("call", account, deal=deal, call=call)
 
 
 def _speak(

@@ -109,6 +109,7 @@ def begin_deal(
     if amount is not None:
         deal.history["amount"].append(PropertyVersion(str(amount), created))
     world.deals.append(deal)
+    world.note("opened", account, deal=deal, amount=amount or 0)
     world.open_deals[deal.id] = deal
     if account.subscription is None:
         accounts.set_lifecycle(world, account, "opportunity")
@@ -186,9 +187,11 @@ def move(world: World, deal: Deal, stage: int, *, amount: int | None = None) -> 
     if stage == WON:
         assert deal.amount is not None
         world.wins.append((world.day, deal.amount))
+        world.note("won", deal.account, deal=deal, amount=deal.amount)
         world.at(world.day + 1, finance.fulfil, deal)
     else:
         deal.lost_reason = stream.choice(texts("names")["lost_reasons"])
+        world.note("lost", deal.account, deal=deal, amount=deal.amount or 0, name=deal.lost_reason)
 
 
 def push(world: World, deal: Deal, days: int) -> None:
@@ -197,6 +200,7 @@ def push(world: World, deal: Deal, days: int) -> None:
     deal.close_day = business_day_from(max(world.day + days, deal.close_day + 1))
     deal.pushes += 1
     deal.history["closedate"].append(PropertyVersion(_forecast(world, deal.close_day), moment))
+    world.note("pushed", deal.account, deal=deal, amount=deal.amount or 0, until=deal.close_day)
 
 
 def touch(world: World, deal: Deal) -> datetime:

@@ -41,6 +41,7 @@ def subscribe(world: World, account: Account, mrr: int, since: int) -> None:
     subscription.next_bill = bill_on
     world.at(bill_on, _bill, subscription)
     world.at(renewal, _renew, subscription, renewal)
+    world.note("subscribed", account, amount=mrr)
     accounts.set_lifecycle(world, account, "customer")
     satisfaction.start_surveys(world, account)
 
@@ -79,6 +80,7 @@ def leave(world: World, subscription: Subscription) -> None:
         return
     term = subscription.current
     term.valid_to, term.updated = world.day, world.batch_time(world.number("finance job"))
+    world.note("left", subscription.account, amount=term.mrr)
     subscription.account.subscription = None
     subscription.account.survey_round += 1
     accounts.set_lifecycle(world, subscription.account, "other")
@@ -106,6 +108,7 @@ def _succeed(
     world: World, subscription: Subscription, plan: str, seats: int, mrr: int, change: str, renewal: int
 ) -> None:
     old = subscription.current
+    world.note(change, subscription.account, amount=abs(mrr - old.mrr))
     old.valid_to, old.updated = world.day, world.batch_time(world.number("finance job"))
     _begin_term(world, subscription, plan, seats, mrr, change, world.day, renewal)
 

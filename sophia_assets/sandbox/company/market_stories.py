@@ -6,6 +6,7 @@ from datetime import date
 from typing import Any
 
 from sophia_assets.sandbox.company import calls, deals
+from sophia_assets.sandbox.company.history import DEALS, FEEDBACK, LEADERSHIP
 from sophia_assets.sandbox.company.model import CONTRACT, EVALUATION, LOST, PROPOSAL, STAGES, WON, Account, Deal
 from sophia_assets.sandbox.company.streams import business_day_from, is_business_day
 from sophia_assets.sandbox.company.world import World, texts
@@ -44,7 +45,8 @@ def _slip(world: World, deal: Deal, days: int) -> None:
 
 
 def _tell_slipping(world: World, deal: Deal, last: int) -> None:
-    detail = {"amount": deal.amount, "pushes": deal.pushes, "stage": STAGES[deal.stage].label}
+    detail: dict[str, Any] = {"amount": deal.amount, "pushes": deal.pushes, "stage": STAGES[deal.stage].label}
+    detail["echoes"] = {"slack": {"channel": DEALS}}
     _tell(world, "slipping_deal", "deal", deal.id, deal.name, world.day, last, detail)
 
 
@@ -67,7 +69,8 @@ def _win(world: World, deal: Deal) -> None:
     stream = world.stream("stories")
     amount = round(_benchmark(world) * stream.uniform(1.005, 1.05) / 100) * 100
     deals.move(world, deal, WON, amount=amount)
-    detail = {"amount": amount, "won_on": world.today().isoformat()}
+    detail: dict[str, Any] = {"amount": amount, "won_on": world.today().isoformat()}
+    detail["echoes"] = {"slack": {"channel": DEALS}}
     _tell(world, "big_win", "deal", deal.id, deal.name, world.day, world.day + 6, detail)
 
 
@@ -83,6 +86,7 @@ def begin_stalled_stage(world: World) -> bool:
         return False
     stage = world.stream("stories").choice((EVALUATION, PROPOSAL))
     world.frozen_stage = stage
+    world.note("standstill", name=STAGES[stage].label, until=world.day + _FREEZE_DAYS)
     released_on = world.day + _FREEZE_DAYS
     world.at(released_on, deals.release)
     world.at(world.day + 8, _watch_standstill, stage, _stalled(world, stage, world.day), released_on)
@@ -93,7 +97,8 @@ def _watch_standstill(world: World, stage: int, usual: int, released_on: int) ->
     """Tell the story on the first day on which the stalled deals have clearly become more."""
     stalled = _stalled(world, stage, world.day)
     if stalled >= max(8 * min(1.0, world.scale), 2.5 * usual):
-        detail = {"stalled_deals": stalled, "usual": usual, "moves_again_on": _iso(released_on)}
+        detail: dict[str, Any] = {"stalled_deals": stalled, "usual": usual, "moves_again_on": _iso(released_on)}
+        detail["echoes"] = {"slack": {"channel": LEADERSHIP}}
         label = STAGES[stage].label
         _tell(world, "stalled_stage", "stage", STAGES[stage].id, label, world.day, released_on - 1, detail)
     elif world.day + 1 < released_on:
@@ -123,7 +128,8 @@ def begin_competitor_pressure(world: World) -> bool:
     world.muted_competitors[competitor] = world.day + 75
     for day in surge:
         world.at(day, calls.mention_competitor, competitor)
-    detail = {"mentions_planned": planned, "usual_per_30_days": usual}
+    detail: dict[str, Any] = {"mentions_planned": planned, "usual_per_30_days": usual}
+    detail["echoes"] = {"slack": {"channel": FEEDBACK}}
     arguments = ("competitor_pressure", "competitor", competitor, competitor, visible[0], visible[-1], detail)
     world.at(visible[0], _tell, *arguments)
     return True

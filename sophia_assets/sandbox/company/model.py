@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sophia_assets.sandbox.company_data import HubSpotStage, PropertyVersion
+from sophia_assets.sandbox.company_data import GongCall, HubSpotStage, PropertyVersion
 
 STAGES = (
     HubSpotStage("appointmentscheduled", "Discovery", 0, 0.1, False),
@@ -89,6 +89,11 @@ class Account:
     in_story_until: int = 0
     withholding: bool = False
     unpaid: list[Invoice] = field(default_factory=list)
+
+    @property
+    def short_name(self) -> str:
+        """The name without what follows a comma, as people say it."""
+        return self.name.split(",")[0]
 
 
 @dataclass(eq=False)
@@ -181,3 +186,23 @@ class Answer:
     score: int
     comment: str | None
     responded: datetime
+
+
+@dataclass(eq=False)
+class Note:
+    """One line of the company's journal: what happened on a day, for the systems in which it echoes.
+
+    Kinds: subscribed, expansion, contraction, renewal, left; at_risk (until the renewal on `until`; `leaves`
+    says how it ends), withholding (unpaid from `until` on), settled; complaint; opened, won,
+    lost, pushed (a deal); call; competitor (`name` was brought up); standstill (`name` is the stage).
+    """
+
+    kind: str
+    day: int
+    account: Account | None = None
+    deal: Deal | None = None
+    call: GongCall | None = None
+    amount: int = 0
+    until: int = 0
+    leaves: bool = False
+    name: str = ""

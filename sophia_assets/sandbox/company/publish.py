@@ -6,8 +6,16 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from sophia_assets.sandbox.company.chat import slack
+from sophia_assets.sandbox.company.crm_activity import TICKET_STAGES, crm_activity
 from sophia_assets.sandbox.company.deals import NEW_BUSINESS, iso
+from sophia_assets.sandbox.company.delivery import linear, plan
+from sophia_assets.sandbox.company.history import History
+from sophia_assets.sandbox.company.knowledge import pinecone
 from sophia_assets.sandbox.company.model import LOST, STAGES, Account, Contact, Deal, Owner
+from sophia_assets.sandbox.company.reviews import reviews, scorecards
+from sophia_assets.sandbox.company.staff import employ
+from sophia_assets.sandbox.company.usage import redis
 from sophia_assets.sandbox.company.world import World
 from sophia_assets.sandbox.company_data import (
     CompanyData,
@@ -49,7 +57,7 @@ TABLE_COLUMNS: dict[str, dict[str, str]] = {
 
 
 def publish(world: World, first_day: date, last_day: date) -> CompanyData:
-    """The company as its systems show it at the end of `last_day`."""
+    """The company as CRM, calls and warehouse show it at the end of `last_day`, the day that `world` has reached."""
     return CompanyData(
         name=world.profile["name"],
         first_day=first_day,
@@ -61,17 +69,31 @@ def publish(world: World, first_day: date, last_day: date) -> CompanyData:
     )
 
 
+def publish_surroundings(company: CompanyData, history: History) -> None:
+    """Add the systems around the sale, as they show the same company at the end of the history's last day."""
+    staff = employ(history.world)
+    delivery = plan(history, staff)
+    company.slack = slack(history, staff, delivery)
+    company.linear = linear(delivery)
+    company.pinecone = pinecone(history, staff)
+    company.redis = redis(history)
+
+
 def _hubspot(world: World) -> HubSpotData:
+    activity = crm_activity(world)
     return HubSpotData(
         objects={
             "companies": [_company(account) for account in world.accounts],
             "contacts": [_contact(contact) for contact in world.contacts],
             "deals": [_deal(deal) for deal in world.deals],
+            **activity.objects,
         },
         owners=[_owner(world, owner) for owner in world.owners if owner.joined <= world.day],
         pipeline_id="default",
         pipeline_label="Sales pipeline",
         stages=list(STAGES),
+        links=activity.links,
+        ticket_stages=list(TICKET_STAGES),
     )
 
 
@@ -185,7 +207,15 @@ def _gong(world: World) -> GongData:
         if owner.joined <= world.day
     ]
     calls = sorted(world.calls, key=lambda call: (call.started, call.id))
-    return GongData(users, calls, "623457276584334000", world.profile["name"])
+    return GongData(
+        users,
+        calls,
+        "623457276584334000",
+        world.profile["name"],
+        scorecards(world.clock.moment(world.start, 9 * 3_600_000)),
+        reviews(calls, users, world.clock.midnight(world.day + 1)),
+        world.clock.timezone,
+    )
 
 
 def _snowflake(world: World) -> SnowflakeData:

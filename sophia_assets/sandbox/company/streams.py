@@ -32,6 +32,11 @@ class Clock:
         self._zone = zone(timezone)
         self._noon_offset: dict[int, timedelta] = {}
 
+    @property
+    def timezone(self) -> str:
+        """The business time zone's name."""
+        return self._zone.key
+
     def moment(self, day: int, milliseconds: int) -> datetime:
         """UTC moment of `milliseconds` after midnight on `day`; meant for daytime, when clocks do not change."""
         offset = self._noon_offset.get(day)

@@ -12,7 +12,7 @@ from importlib.resources import files
 from random import Random
 from typing import Any
 
-from sophia_assets.sandbox.company.model import Account, Answer, Contact, Deal, Invoice, Owner, Subscription
+from sophia_assets.sandbox.company.model import Account, Answer, Contact, Deal, Invoice, Note, Owner, Subscription
 from sophia_assets.sandbox.company.streams import Clock, Streams, business_day_from
 from sophia_assets.sandbox.company_data import GongCall, PlantedStory
 
@@ -47,6 +47,7 @@ class World:
     answers: list[Answer] = field(default_factory=list)
     calls: list[GongCall] = field(default_factory=list)
     stories: list[PlantedStory] = field(default_factory=list)
+    journal: dict[int, list[Note]] = field(default_factory=lambda: defaultdict(list))
     mentions: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     muted_competitors: dict[str, int] = field(default_factory=dict)
     frozen_stage: int | None = None
@@ -84,6 +85,10 @@ class World:
         for act, arguments in acts:
             act(self, *arguments)
         self._agenda.pop(self.day, None)
+
+    def note(self, kind: str, account: Account | None = None, **particulars: Any) -> None:
+        """Write into today's journal; see `Note` for the kinds and their particulars."""
+        self.journal[self.day].append(Note(kind, self.day, account, **particulars))
 
     def number(self, series: str) -> int:
         """The next number of `series`, from 1."""

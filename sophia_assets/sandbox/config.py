@@ -23,13 +23,17 @@ def default_start(as_of: date) -> date:
 
 @dataclass(frozen=True)
 class Credentials:
-    """What the stand-ins accept. The defaults are fixed, and visibly no real account's."""
+    """What the stand-ins accept. The defaults are fixed, and visibly no real account's.
+
+    With `snowflake_public_key`, in PEM, Snowflake's user can log in by that key's private part, too.
+    """
 
     hubspot_access_token: str = "sandbox-hubspot-token"
     gong_access_key: str = "sandbox-gong-key"
     gong_access_key_secret: str = "sandbox-gong-secret"
     snowflake_user: str = "SANDBOX"
     snowflake_password: str = "sandbox-snowflake-password"
+    snowflake_public_key: str = ""
     slack_bot_token: str = "xoxb-sandbox-slack-token"
     linear_api_key: str = "lin_api_sandbox_linear_key"
     pinecone_api_key: str = "sandbox-pinecone-key"

@@ -48,6 +48,11 @@ def day(name: str, description: str) -> Column:
     return Column(name, ColumnType.DATE, description)
 
 
+def json_column(name: str, description: str, *, personal: bool = False) -> Column:
+    """A list or an object, stored as JSON text."""
+    return Column(name, ColumnType.JSON, description, personal)
+
+
 def key_rules(*columns: str) -> tuple[Expectation, ...]:
     """Every part of the primary key is present, and no key occurs twice."""
     unique = (

@@ -158,6 +158,46 @@ class ReplacedChildren:
 
 
 @dataclass(frozen=True)
+class Through:
+    """Where the column of a `CompleteSpan` stands when the table itself lacks it: in its parent's row.
+
+    `table` is the parent's qualified name; `column` holds the parent's key, by the same name in both.
+    """
+
+    table: str
+    column: str
+
+
+@dataclass(frozen=True)
+class CompleteSpan:
+    """Says that the rows yielded for `table` with a `column` in [start, end) were all there are.
+
+    Others whose held `column` lies in the span are tombstoned; those without a value there are left
+    alone. `start` None leaves the span open at that end; both bounds are UTC and timezone-aware. With
+    `through`, `column` is the parent's, live or tombstoned, and rows without a parent are left alone.
+    A span for which no row came although many are held is not swept: that is no purge, but an outage.
+    """
+
+    table: str
+    column: str
+    start: datetime | None
+    end: datetime
+    through: Through | None = None
+
+
+@dataclass(frozen=True)
+class PresentKeys:
+    """Says that rows with these keys, as in `Deleted`, exist, whether or not this read yielded them.
+
+    A read that yields any of these for `table` has listed every key there is, over all of them
+    together: rows that came neither as a key nor as a row are tombstoned when the read has ended.
+    """
+
+    table: str
+    keys: Sequence[tuple[Any, ...]]
+
+
+@dataclass(frozen=True)
 class Checkpoint:
     """Says that everything up to here has been yielded: `read(..., resume=position)` goes on behind it.
 
@@ -168,7 +208,7 @@ class Checkpoint:
     position: Any
 
 
-ReadItem = Rows | Deleted | CompleteSet | ReplacedChildren | Checkpoint
+ReadItem = Rows | Deleted | CompleteSet | CompleteSpan | PresentKeys | ReplacedChildren | Checkpoint
 
 
 class Source(Protocol):

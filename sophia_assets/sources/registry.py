@@ -2,7 +2,7 @@
 
 A system's package exports `SETTINGS` (its name and the settings that reach it) and `TABLES` (its
 `Table`s); its module `client` has `CONNECTION` (its connection class, with a `from_settings`) and
-`create_source(connection)`. Adding a folder adds the system; nothing else has to be edited.
+`create_source(connection, *, retry, limiters)`. Adding a folder adds the system; nothing else has to be edited.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from sophia_assets.errors import ConfigurationError
 from sophia_assets.sources.declarations import Source, SystemSettings, Table
 
 if TYPE_CHECKING:
-    from sophia_assets.ingestion.http import RetryPolicy
+    from sophia_assets.ingestion.limiter import Limiters
+    from sophia_assets.ingestion.retrying import RetryPolicy
 
 
 @cache
@@ -68,19 +69,28 @@ def display_name(system: str) -> str:
     return settings_of(system).display_name
 
 
-def create_source(system: str, connection: Any, *, retry: RetryPolicy | None = None) -> Source:
+def create_source(
+    system: str, connection: Any, *, retry: RetryPolicy | None = None, limiters: Limiters | None = None
+) -> Source:
     """A client for `system`; `connection` is that system's own connection object. Nothing is contacted yet.
 
-    `retry` replaces the system's own patience with failing requests.
+    `retry` replaces the system's own patience with failing requests; `limiters` are where its request
+    limits are kept, by default in this process alone.
     """
-    return cast(Source, _client(system).create_source(connection, retry=retry))
+    kept = {"limiters": limiters} if limiters is not None else {}
+    return cast(Source, _client(system).create_source(connection, retry=retry, **kept))
 
 
 def create_source_from_settings(
-    system: str, settings: Mapping[str, str], *, retry: RetryPolicy | None = None
+    system: str,
+    settings: Mapping[str, str],
+    *,
+    retry: RetryPolicy | None = None,
+    limiters: Limiters | None = None,
 ) -> Source:
     """A client for `system` from its settings by name, such as HUBSPOT_ACCESS_TOKEN. Nothing is contacted yet."""
-    return create_source(system, _client(system).CONNECTION.from_settings(settings), retry=retry)
+    connection = _client(system).CONNECTION.from_settings(settings)
+    return create_source(system, connection, retry=retry, limiters=limiters)
 
 
 def _client(system: str) -> ModuleType:

@@ -80,3 +80,17 @@ def check(answer: Any, file: str, path: str, method: str, status: int, quirks: Q
     content = contract["paths"][path][method]["responses"][str(status)]["content"]
     schema = {**next(iter(content.values()))["schema"], "components": contract["components"]}
     jsonschema.Draft202012Validator(schema, format_checker=_FORMATS).validate(answer)
+
+
+def check_request(body: Any, file: str, path: str, method: str, quirks: Quirks) -> None:
+    """Fail unless the body of a request is what the contract says about this path and method."""
+    contract = _contract(file, quirks)
+    content = contract["paths"][path][method]["requestBody"]["content"]
+    schema = {**next(iter(content.values()))["schema"], "components": contract["components"]}
+    jsonschema.Draft202012Validator(schema, format_checker=_FORMATS).validate(body)
+
+
+def query_parameters(file: str, path: str) -> set[str]:
+    """The names of the query parameters that the contract has for reading this path."""
+    contract = json.loads((CONTRACTS / file).read_text(encoding="utf-8"))
+    return {found["name"] for found in contract["paths"][path]["get"]["parameters"] if found["in"] == "query"}

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import Any
 
 import jsonschema
 import pytest
 
-from sophia_assets_tests.contracts.openapi import CONTRACTS, check, gong_quirks, hubspot_quirks, needs_contracts
+from sophia_assets.ingestion.http import HttpTransport
+from sophia_assets.sources import registry
+from sophia_assets.sources.declarations import Window
+from sophia_assets_tests.contracts.openapi import (
+    CONTRACTS,
+    check,
+    check_request,
+    gong_quirks,
+    hubspot_quirks,
+    needs_contracts,
+)
 from sophia_assets_tests.sandbox.clients import Client, gong_client, hubspot_client
-from sophia_assets_tests.sandbox.small_company import BIG_ID, Served, served, small_company
+from sophia_assets_tests.sandbox.small_company import BIG_ID, START, Served, served, small_company
 
 pytestmark = needs_contracts
 
@@ -19,6 +30,10 @@ OBJECTS = [
     ("companies", "companies.v3.json", "companies"),
     ("contacts", "contacts.v3.json", "contacts"),
     ("deals", "deals.v3.json", "0-3"),
+    ("tickets", "tickets.v3.json", "tickets"),
+    ("line_items", "lineItems.v3.json", "line_items"),
+    ("meetings", "meetings.v3.json", "meetings"),
+    ("calls", "calls.v3.json", "calls"),
 ]
 GONG = "gong/gong-openapi-v2.json"
 
@@ -45,7 +60,7 @@ def hubspot_check(answer: Any, file: str, path: str, method: str = "get") -> Non
 
 @pytest.mark.parametrize(("name", "file", "segment"), OBJECTS)
 def test_hubspot_lists_keep_the_contract(hubspot: Client, name: str, file: str, segment: str) -> None:
-    other = "contacts" if name == "companies" else "companies"
+    other = {"companies": "contacts", "line_items": "deals"}.get(name, "companies")
     params: dict[str, Any] = {"limit": 2, "propertiesWithHistory": "dealstage,name,email", "associations": other}
     for archived in ("false", "true"):
         answer = hubspot.get(f"/crm/v3/objects/{name}", params={**params, "archived": archived})
@@ -82,7 +97,10 @@ def test_hubspot_owners_pipelines_and_account_keep_the_contract(hubspot: Client)
     for archived in ("false", "true"):
         owners = hubspot.get("/crm/v3/owners", params={"archived": archived})
         hubspot_check(owners, "crmOwners.v3.json", "/crm/v3/owners")
-    hubspot_check(hubspot.get("/crm/v3/pipelines/deals"), "pipelines.v3.json", "/crm/v3/pipelines/{objectType}")
+    for kind in ("deals", "tickets"):
+        hubspot_check(hubspot.get(f"/crm/v3/pipelines/{kind}"), "pipelines.v3.json", "/crm/v3/pipelines/{objectType}")
+        known = hubspot.get(f"/crm/v3/properties/{kind}")
+        hubspot_check(known, "properties.v3.json", "/crm/v3/properties/{objectType}")
     hubspot_check(hubspot.get("/account-info/v3/details"), "accountInfo.v3.json", "/account-info/v3/details")
 
 
@@ -98,6 +116,29 @@ def test_hubspot_refusals_have_the_recorded_fields(hubspot: Client) -> None:
         spent = [client.post("/crm/v3/objects/deals/search", json={}) for _ in range(6)][-1]
     assert (spent.status_code, set(spent.json())) == (429, set(recorded["rate_search"]["body"]))
     assert spent.json()["message"] == recorded["rate_search"]["body"]["message"]
+
+
+def test_hubspots_dated_paths_keep_their_contracts(hubspot: Client) -> None:
+    listed = hubspot.get("/crm/objects/2026-09/deals", params={"limit": 2, "associations": "companies"})
+    hubspot_check(listed, "objects.2026-09.json", "/crm/objects/2026-09/{objectType}")
+    read = hubspot.post("/crm/associations/2026-09/deals/companies/batch/read", json={"inputs": [{"id": "5001"}]})
+    path = "/crm/associations/2026-09/{fromObjectType}/{toObjectType}/batch/read"
+    hubspot_check(read, "associations.2026-09.json", path, "post")
+    hubspot_check(hubspot.get("/crm/owners/2026-09"), "crmOwners.2026-09.json", "/crm/owners/2026-09")
+    pipelines = hubspot.get("/crm/pipelines/2026-09/deals")
+    hubspot_check(pipelines, "pipelines.2026-09.json", "/crm/pipelines/2026-09/{objectType}")
+
+
+def test_a_refused_scope_has_the_recorded_fields(running: Served, hubspot: Client) -> None:
+    recorded = json.loads((CONTRACTS / "hubspot" / "errors.json").read_text(encoding="utf-8"))["scopes"]
+    running.app.faults.add("hubspot:missing_scope")
+    try:
+        refused = hubspot.get("/crm/v3/objects/tickets")
+    finally:
+        running.app.faults.clear("hubspot")
+    assert (refused.status_code, set(refused.json())) == (recorded["status"], set(recorded["body"]))
+    assert refused.json()["message"] == recorded["body"]["message"]
+    assert set(refused.json()["errors"][0]) == set(recorded["body"]["errors"][0])
 
 
 EXPOSED = {
@@ -125,11 +166,55 @@ EXPOSED = {
         ("/v2/users/extensive", "post", {"filter": {}}),
         ("/v2/calls", "get", {"fromDateTime": "soon"}),
         ("/v2/calls/transcript", "post", {"filter": {"callIds": ["1"]}}),
+        ("/v2/settings/scorecards", "get", None),
+        ("/v2/settings/trackers", "get", None),
+        ("/v2/settings/trackers", "get", {"workspaceId": "1"}),
+        ("/v2/stats/activity/scorecards", "post", {"filter": {}}),
+        ("/v2/stats/activity/scorecards", "post", {"filter": {"reviewFromDate": "2020-01-01T00:00:00Z"}}),
+        ("/v2/stats/activity/day-by-day", "post", {"filter": {"fromDate": "2026-01-01", "toDate": "2026-01-09"}}),
+        ("/v2/stats/activity/day-by-day", "post", {"filter": {"fromDate": "2020-01-01", "toDate": "2020-01-02"}}),
+        ("/v2/stats/activity/day-by-day", "post", {"filter": {}}),
     ],
 )
 def test_gong_keeps_the_contract(gong: Client, path: str, method: str, body: dict[str, Any] | None) -> None:
     answer = gong.get(path, params=body) if method == "get" else gong.post(path, json=body)
     check(answer.json(), GONG, path, method, answer.status_code, gong_quirks)
+
+
+@pytest.mark.parametrize("start", [None, START])
+def test_what_the_connector_asks_gong_for_is_in_the_contract(
+    running: Served, monkeypatch: pytest.MonkeyPatch, start: datetime | None
+) -> None:
+    asked: list[tuple[str, Any]] = []
+    send = HttpTransport.request
+
+    def noted(transport: HttpTransport, method: str, path: str, **given: Any) -> Any:
+        if method == "POST":
+            asked.append((path, given["body"]))
+        return send(transport, method, path, **given)
+
+    monkeypatch.setattr(HttpTransport, "request", noted)
+    source = registry.create_source_from_settings("gong", running.env)
+    for group in registry.groups("gong"):
+        list(source.read(group, Window(start, START + timedelta(days=120))))
+    assert len({path for path, _ in asked}) == 4 and any("cursor" in body for _, body in asked)
+    for path, body in asked:
+        check_request(body, GONG, path, "post", gong_quirks)
+
+
+def test_gong_refusals_have_the_recorded_words(running: Served, gong: Client) -> None:
+    recorded = json.loads((CONTRACTS / "gong" / "errors.json").read_text(encoding="utf-8"))
+    none = gong.post("/v2/stats/activity/scorecards", json={"filter": {"reviewToDate": "2020-01-01"}})
+    assert none.status_code == recorded["empty_scorecards"]["status"]
+    assert none.json()["errors"] == [recorded["empty_scorecards"]["body"]["errors"][0].rstrip(".")]
+    running.app.faults.add("gong:missing_scope")
+    try:
+        days = {"filter": {"fromDate": "2026-01-01", "toDate": "2026-01-09"}}
+        refused = gong.post("/v2/stats/activity/day-by-day", json=days)
+    finally:
+        running.app.faults.clear()
+    assert refused.status_code == recorded["missing_scope"]["status"]
+    assert refused.json()["errors"] == recorded["missing_scope"]["body"]["errors"]
 
 
 def test_gong_ids_are_texts_beyond_what_a_float_can_hold(gong: Client) -> None:

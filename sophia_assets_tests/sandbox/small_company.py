@@ -15,6 +15,9 @@ from sophia_assets.sandbox.company_data import (
     CompanyData,
     GongCall,
     GongData,
+    GongQuestion,
+    GongReview,
+    GongScorecard,
     GongUser,
     HubSpotData,
     HubSpotOwner,
@@ -27,6 +30,8 @@ from sophia_assets.sandbox.company_data import (
 from sophia_assets.sandbox.config import Endpoints, SandboxConfig
 from sophia_assets.sandbox.server import serve_company
 from sophia_assets.sandbox.standins.app import SandboxApp
+from sophia_assets_tests.sandbox.small_linear import small_linear
+from sophia_assets_tests.sandbox.small_slack import small_slack
 
 FIRST_DAY = date(2026, 1, 1)
 LAST_DAY = date(2026, 6, 30)
@@ -93,6 +98,23 @@ def make_contact(number: int) -> HubSpotRecord:
     return HubSpotRecord(str(900 + number), properties, created, created + timedelta(days=1))
 
 
+ACTIVITIES: dict[str, dict[str, str | None]] = {
+    "tickets": {"subject": "It stopped", "hs_pipeline": "0", "hs_pipeline_stage": "1", "hs_ticket_priority": "HIGH"},
+    "line_items": {"name": "Licence", "quantity": "3", "price": "12.50", "amount": "37.50"},
+    "meetings": {"hs_meeting_title": "Demo", "hs_meeting_start_time": iso(START), "hs_meeting_end_time": iso(START)},
+    "calls": {"hs_call_title": "Hello", "hs_call_direction": "OUTBOUND", "hs_timestamp": iso(START)},
+}
+
+
+def make_activity(kind: str, number: int, updated_at: datetime | None = None) -> HubSpotRecord:
+    """Ticket, line item, meeting or call `number`, of deal 1; all but line items also of a company."""
+    created = START + timedelta(hours=number)
+    associations = {"deals": ["5001"]} | ({} if kind == "line_items" else {"companies": ["101"]})
+    return HubSpotRecord(
+        str(7_000 + number), dict(ACTIVITIES[kind]), created, updated_at or created, associations=associations
+    )
+
+
 def make_call(number: int, started: datetime | None = None) -> GongCall:
     """Call `number`, two hours apart; every fourth has no transcript, every third mentions a competitor."""
     speaker = f"speaker{number}"
@@ -129,7 +151,10 @@ def small_hubspot(deals: int = 120, contacts: int = 9) -> HubSpotData:
             "companies": [make_company(number) for number in range(3)],
             "contacts": [make_contact(number) for number in range(contacts)],
             "deals": records,
+            **{kind: [make_activity(kind, number) for number in range(3)] for kind in ACTIVITIES},
         },
+        links=[("deals", record.id, "contacts", "900") for record in records[:-1]],
+        ticket_stages=[HubSpotStage("1", "New", 0, 0.0, False), HubSpotStage("4", "Closed", 1, 0.0, True)],
         owners=[owner, gone],
         pipeline_id="default",
         pipeline_label="Sales",
@@ -148,7 +173,17 @@ def small_gong(calls: int = 250) -> GongData:
         GongUser(str(BIG_ID), "una@sandbox.example", "Una", "Seller", "Seller", START),
         GongUser(str(BIG_ID + 1), "ida@sandbox.example", "Ida", "Lead", "Lead", START, active=False),
     ]
-    return GongData(users, [make_call(number) for number in range(calls)], "6001", "Main")
+    made = [make_call(number) for number in range(calls)]
+    questions = (GongQuestion("7101", "Was it good?", True), GongQuestion("7102", "Why?", kind="OPEN"))
+    cards = [GongScorecard("7001", "Sales call", START, START, questions)]
+    return GongData(users, made, "6001", "Main", cards, [make_review(call) for call in made[::5]])
+
+
+def make_review(call: GongCall) -> GongReview:
+    """What Ida thought of a call three hours after it began."""
+    identifier = str(int(call.id) + 7_000_000)
+    answers: dict[str, int | str] = {"7101": 4, "7102": "It was short."}
+    return GongReview(identifier, "7001", call.id, call.started + timedelta(hours=3), str(BIG_ID + 1), answers)
 
 
 def small_snowflake(rows: int = 50) -> SnowflakeData:
@@ -175,6 +210,8 @@ def small_snowflake(rows: int = 50) -> SnowflakeData:
 def small_company(**systems: Any) -> CompanyData:
     """The whole small company; pass `gong=None` or another system's data to change a part."""
     parts: dict[str, Any] = {"hubspot": small_hubspot(), "gong": small_gong(), "snowflake": small_snowflake()}
+    parts["linear"] = small_linear()
+    parts["slack"] = small_slack()
     return CompanyData("Small Company", FIRST_DAY, LAST_DAY, **parts | systems)
 
 

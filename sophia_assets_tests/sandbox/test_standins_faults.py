@@ -32,7 +32,7 @@ def play(control: Client, *faults: str) -> None:
     [
         ("jira:down", "gong, hubspot"),
         ("gong:explode", "errors:RATE"),
-        ("hubspot:expired_cursor", "truncate"),
+        ("snowflake:expired_cursor", "truncate"),
         ("gong:errors:2", "RATE from 0 to 1"),
         ("gong:slow:soon", "SECONDS from 0"),
         ("gong:down:3", "no argument"),

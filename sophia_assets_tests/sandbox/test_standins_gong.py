@@ -165,3 +165,111 @@ def test_a_call_that_appears_late_is_served_within_its_own_day(unlimited: Served
         assert gong.get("/v2/calls", params=window).json()["calls"][0]["title"] == "Call 900"
     finally:
         unlimited.app.standins["gong"].load(unlimited.app.company)
+
+
+REVIEWS, DAYS = "/v2/stats/activity/scorecards", "/v2/stats/activity/day-by-day"
+
+
+def test_scorecards_are_found_by_the_day_of_the_review_and_an_empty_span_finds_none(gong: Client) -> None:
+    day = {"reviewFromDate": "2026-01-01", "reviewToDate": "2026-01-02"}
+    [first, second] = gong.post(REVIEWS, json={"filter": day}).json()["answeredScorecards"]
+    assert (first["callId"], first["reviewTime"]) == (str(BIG_ID), "2026-01-01T12:00:00Z")
+    assert [(answer["score"], answer["answerText"]) for answer in second["answers"]] == [
+        (4, None),
+        (None, "It was short."),
+    ]
+    nothing = gong.post(REVIEWS, json={"filter": {**day, "reviewToDate": "2026-01-01"}})
+    assert (nothing.status_code, nothing.json()["errors"]) == (
+        404,
+        ["No answered scorecards found corresponding to the provided filters"],
+    )
+
+
+def test_only_reviews_by_people_are_listed_unless_others_are_asked_for(gong: Client) -> None:
+    counts = [
+        gong.post(REVIEWS, json={"filter": {"reviewMethod": method}}).json().get("records", {}).get("totalRecords", 0)
+        for method in ("MANUAL", "AUTOMATIC", "BOTH")
+    ]
+    assert counts == [50, 0, 50]
+
+
+def test_activity_is_listed_for_active_users_with_every_day_of_the_span(gong: Client) -> None:
+    asked = {"fromDate": "2026-01-01", "toDate": "2026-01-04"}
+    users = gong.post(DAYS, json={"filter": asked}).json()["usersDetailedActivities"]
+    assert [user["userId"] for user in users] == [str(BIG_ID), str(BIG_ID + 1)]
+    host, lead = (user["userDailyActivityStats"] for user in users)
+    assert [day["fromDate"] for day in host] == [f"2026-01-0{day}T00:00:00+00:00" for day in (1, 2, 3)]
+    assert [len(day["callsAsHost"]) for day in host] == [8, 12, 12]
+    assert sum(len(day["callsScorecardsFilled"]) for day in lead) == 6
+
+
+@pytest.mark.parametrize(
+    ("path", "wanted"),
+    [
+        (REVIEWS, {"reviewFromDate": "2026-01-01T00:00:00Z"}),
+        (REVIEWS, {"reviewToDate": "soon"}),
+        (REVIEWS, {"reviewMethod": "NONE"}),
+        (DAYS, {}),
+        (DAYS, {"fromDate": "2026-01-01"}),
+        (DAYS, {"fromDate": "2026-02-01", "toDate": "2026-01-01"}),
+        (DAYS, {"fromDate": "2026-01-01", "toDate": "2999-01-01"}),
+        (DAYS, {"fromDate": "2026-13-01", "toDate": "2026-14-01"}),
+    ],
+)
+def test_dates_are_days_and_not_in_the_future(gong: Client, path: str, wanted: dict[str, Any]) -> None:
+    assert gong.post(path, json={"filter": wanted}).status_code == 400
+
+
+def test_settings_list_scorecards_with_questions_and_trackers_that_were_heard(gong: Client) -> None:
+    [card] = gong.get("/v2/settings/scorecards").json()["scorecards"]
+    assert (card["scorecardName"], [question["isOverall"] for question in card["questions"]]) == (
+        "Sales call",
+        [True, False],
+    )
+    trackers = gong.get("/v2/settings/trackers").json()["keywordTrackers"]
+    assert [tracker["trackerName"] for tracker in trackers] == ["Competitor: Rivalry", "Pricing"]
+
+
+def test_how_the_host_talked_is_worked_out_from_the_transcript(gong: Client) -> None:
+    fields = {"interaction": {"speakers": True, "personInteractionStats": True, "questions": True}}
+    body = {"filter": {"callIds": [str(BIG_ID + 1)]}, "contentSelector": {"exposedFields": fields}}
+    interaction = gong.post(EXTENSIVE, json=body).json()["calls"][0]["interaction"]
+    stats = {stat["name"]: stat["value"] for stat in interaction["interactionStats"]}
+    assert (stats["Talk Ratio"], stats["Longest Monologue"], stats["Longest Customer Story"]) == (0.75, 3.0, 1.0)
+    assert interaction["questions"] == {"companyCount": 1, "nonCompanyCount": 0}
+    assert [(who["id"], who["talkTime"]) for who in interaction["speakers"]] == [("party1", 3.0), ("guest1", 1.0)]
+
+
+def test_a_key_without_the_scopes_still_reads_calls_and_users(unlimited: Served, gong: Client) -> None:
+    unlimited.app.faults.add("gong:missing_scope")
+    try:
+        assert gong.get("/v2/users").status_code == gong.get("/v2/calls").status_code == 200
+        refused = gong.post("/v2/calls/transcript", json={"filter": {}})
+    finally:
+        unlimited.app.faults.clear()
+    assert (refused.status_code, refused.json()["errors"]) == (
+        401,
+        ["You don't have permission to use 'api:calls:read:transcript' in your app."],
+    )
+
+
+def test_a_late_call_appears_six_days_before_the_end_and_a_deleted_one_is_gone() -> None:
+    with served(small_company(hubspot=None, snowflake=None), limits=False) as running:
+        client = gong_client(running.env)
+        six_days = {"fromDateTime": "2026-06-25T00:00:00Z", "toDateTime": "2026-06-25T00:00:01Z"}
+        assert client.get("/v2/calls", params=six_days).status_code == 404
+        running.app.faults.add("gong:late_call")
+        [late] = client.get("/v2/calls", params=six_days).json()["calls"]
+        running.app.faults.add("gong:delete_call")
+        assert client.get(f"/v2/calls/{late['id']}").status_code == 404
+        assert client.get("/v2/calls").json()["records"]["totalRecords"] == 250
+
+
+def test_transcripts_of_the_last_days_can_be_missing() -> None:
+    with served(small_company(hubspot=None, snowflake=None), limits=False) as running:
+        client = gong_client(running.env)
+        running.app.faults.add("gong:late_transcript:161")
+        body: dict[str, Any] = {"filter": {}}
+        assert client.post("/v2/calls/transcript", json=body).json()["records"]["totalRecords"] < 187
+        running.app.faults.clear()
+        assert client.post("/v2/calls/transcript", json=body).json()["records"]["totalRecords"] == 187

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sophia_assets.errors import ConfigurationError
-from sophia_assets.sandbox.company_data import SnowflakeData, SnowflakeTable
+from sophia_assets.sandbox.company_data import SnowflakeTable
 from sophia_assets_tests.sandbox.clients import Client
 from sophia_assets_tests.sandbox.small_company import Served, served, small_company, small_snowflake
 
@@ -123,8 +123,60 @@ def test_two_companies_in_one_process_do_not_mix(running: Served) -> None:
 
 
 def test_a_table_that_cannot_be_served_says_which_and_why() -> None:
-    from sophia_assets.sandbox.standins.snowflake.standin import load_engine
+    from sophia_assets.sandbox.standins.snowflake.engine import make_engine
 
     torn = SnowflakeTable("SALES.TORN", {"AMOUNT": "NUMBER(18,2)"}, [("many",)])
     with pytest.raises(ConfigurationError, match=r"table SALES\.TORN cannot be served"):
-        load_engine(SnowflakeData("SANDBOX", [torn]))
+        make_engine("SANDBOX", [torn])
+
+
+def test_other_data_can_be_served_in_sessions_that_are_open() -> None:
+    with (
+        served(small_company(hubspot=None, gong=None, snowflake=small_snowflake(5))) as own,
+        closing(connect(own)) as connection,
+    ):
+        assert rows(connection, "SELECT COUNT(*) FROM SALES.DEALS") == [(5,)]
+        own.app.standins["snowflake"].load(small_company(snowflake=small_snowflake(9)))
+        assert rows(connection, "SELECT COUNT(*) FROM SALES.DEALS") == [(9,)]
+
+
+def test_rows_can_come_in_any_order_and_doubled_until_that_is_over(running: Served, control: Client) -> None:
+    with closing(connect(running)) as connection:
+        tidy = rows(connection, "SELECT DEAL_ID FROM SALES.DEALS")
+        control.post("/_control/faults", json={"fault": "snowflake:pages:2"})
+        untidy = rows(connection, "SELECT DEAL_ID FROM SALES.DEALS")
+        control.delete("/_control/faults")
+        assert len(untidy) > len(tidy) and set(untidy) == set(tidy) and untidy[: len(tidy)] != tidy
+        assert rows(connection, "SELECT DEAL_ID FROM SALES.DEALS") == tidy
+
+
+def test_a_missing_timestamp_is_missing(running: Served) -> None:
+    with closing(connect(running)) as connection:
+        assert rows(connection, "SELECT CASE WHEN DEAL_ID = 'D0' THEN UPDATED_AT END FROM SALES.DEALS LIMIT 2") == [
+            (datetime(2026, 1, 1, 9, 0, 0, 123),),
+            (None,),
+        ]
+
+
+def test_a_fault_on_a_column_that_is_not_there_is_refused(control: Client) -> None:
+    answer = control.post("/_control/faults", json={"fault": "snowflake:drop_column:99"})
+    assert (answer.status_code, answer.json()["message"]) == (
+        400,
+        "SALES.DEALS has no column number 99. Use 1 to 6.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"), [({"role": "NOBODY"}, 390189), ({"authenticator": "SNOWFLAKE_JWT"}, 390144)]
+)
+def test_a_wrong_role_and_an_unknown_key_are_refused_as_the_vendor_does(
+    running: Served, wrong: dict[str, str], code: int
+) -> None:
+    from cryptography.hazmat.primitives.asymmetric import rsa
+    from snowflake.connector.errors import DatabaseError
+
+    if code == 390144:
+        wrong = {**wrong, "private_key": rsa.generate_private_key(public_exponent=65537, key_size=2048)}  # type: ignore[dict-item]
+    with pytest.raises(DatabaseError) as refused:
+        connect(running, **wrong)
+    assert refused.value.errno == code

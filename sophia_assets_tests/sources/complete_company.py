@@ -8,14 +8,17 @@ from typing import Any
 
 import pyarrow as pa
 
-from sophia_assets.ingestion.http import RetryPolicy
 from sophia_assets.ingestion.ingest import ingest_group
+from sophia_assets.ingestion.retrying import RetryPolicy
 from sophia_assets.sandbox.company_data import CompanyData, SnowflakeData, SnowflakeTable
 from sophia_assets.sources import registry
 from sophia_assets.sources.declarations import Source, Window
 from sophia_assets.warehouse.duckdb_warehouse import DuckDBWarehouse
 from sophia_assets.warehouse.interface import LoadResult
 from sophia_assets_tests.sandbox.small_company import START, small_company, small_gong, small_hubspot
+from sophia_assets_tests.sandbox.small_pinecone import small_pinecone
+from sophia_assets_tests.sandbox.small_redis import small_redis
+from sophia_assets_tests.sources.unlimited import Unlimited
 
 END = datetime(2026, 7, 1, tzinfo=UTC)
 EVERYTHING = Window(None, END)
@@ -62,12 +65,20 @@ def snowflake_data(rows: int = 30) -> SnowflakeData:
 
 def complete_company(*, calls: int = 120, deals: int = 120) -> CompanyData:
     """Rows in every group; all of them touched between START and END."""
-    return small_company(hubspot=small_hubspot(deals), gong=small_gong(calls), snowflake=snowflake_data())
+    return small_company(
+        hubspot=small_hubspot(deals),
+        gong=small_gong(calls),
+        snowflake=snowflake_data(),
+        pinecone=small_pinecone(),
+        redis=small_redis(),
+    )
 
 
 def source_for(system: str, env: dict[str, str], *, retry: RetryPolicy = IMPATIENT) -> Source:
     """The system's client, through the registry, as production makes it."""
-    return registry.create_source_from_settings(system, env, retry=retry)
+    # Slack's limits are by the minute, which is longer than tests wait; they run against a stand-in without limits.
+    limiters = Unlimited() if system == "slack" else None
+    return registry.create_source_from_settings(system, env, retry=retry, limiters=limiters)
 
 
 def ingest(

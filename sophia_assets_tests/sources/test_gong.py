@@ -80,7 +80,7 @@ def test_a_hundred_calls_take_one_request_and_an_expired_cursor_a_new_beginning(
     assert _load(small_gong(150), "calls", warehouse) == 2
     data = small_company(gong=small_gong(150), hubspot=None, snowflake=None)
     with served(data, wait_for="listening", limits=False, faults=("gong:expired_cursor",)) as sandbox:
-        [result, _] = ingest(source_for("gong", sandbox.env), "calls", warehouse, run_id="again")
+        result, *_ = ingest(source_for("gong", sandbox.env), "calls", warehouse, run_id="again")
 
     assert (result.rows_total, result.inserted, result.updated, result.deleted) == (150, 0, 0, 0)
 

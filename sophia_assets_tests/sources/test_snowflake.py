@@ -13,7 +13,8 @@ import pytest
 from sophia_assets.errors import AuthenticationFailed, ConfigurationError, ResponseInvalid
 from sophia_assets.sandbox.company_data import SnowflakeData, SnowflakeTable
 from sophia_assets.sources.declarations import Window
-from sophia_assets.sources.snowflake.client import SnowflakeConnection, SnowflakeSource
+from sophia_assets.sources.snowflake.client import SnowflakeSource
+from sophia_assets.sources.snowflake.connection import SnowflakeConnection
 from sophia_assets.warehouse.duckdb_warehouse import DuckDBWarehouse
 from sophia_assets_tests.sandbox.small_company import Served, served, small_company
 from sophia_assets_tests.sources.complete_company import EVERYTHING, START, contents, ingest, source_for

@@ -7,8 +7,16 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from sophia_assets.errors import ConfigurationError
-from sophia_assets.sandbox.company_data import GongCall, GongData, GongUser
+from sophia_assets.sandbox.company_data import (
+    GongCall,
+    GongData,
+    GongQuestion,
+    GongReview,
+    GongScorecard,
+    GongUser,
+)
 from sophia_assets.sandbox.exports.files import ExportFile, Row
+from sophia_assets.sandbox.exports.gong_json import find
 from sophia_assets.sandbox.exports.values import Cells, hubspot_id
 
 # The objects and the columns without which they mean nothing.
@@ -26,11 +34,25 @@ KEYS: dict[str, tuple[str, ...]] = {
         "call_id",
         "position",
     ),
+    "gong/call_parties": ("call_id",),
+    "gong/scorecards": (
+        "scorecard_id",
+        "question_id",
+    ),
+    "gong/scorecard_answers": (
+        "review_id",
+        "scorecard_id",
+        "call_id",
+        "question_id",
+        "reviewed_at",
+    ),
 }
+
+__all__ = ["KEYS", "build", "find"]
 
 
 def build(objects: Mapping[str, ExportFile], cells: Cells) -> GongData | None:
-    """Users and calls with their trackers and transcripts, or None without any Gong file."""
+    """Users, calls with all that belongs to them, and their reviews, or None without any Gong file."""
     if not any(name.startswith("gong/") for name in objects):
         return None
     trackers: dict[str, dict[str, int]] = defaultdict(dict)
@@ -45,11 +67,18 @@ def build(objects: Mapping[str, ExportFile], cells: Cells) -> GongData | None:
     calls.sort(key=lambda call: (call.started, call.id))
     earliest = min((call.started for call in calls), default=None)
     known = {user.id: user for user in (_user(row, cells, earliest) for row in users)}
+    parties: dict[str, list[dict[str, object]]] = defaultdict(list)
+    for row in _rows(objects, "gong/call_parties"):
+        call_id = cells.required(row, "call_id")
+        parties[call_id].append(_party(row, cells, f"{call_id}-{len(parties[call_id])}"))
     for call in calls:
+        call.parties += parties.get(call.id, [])
         host = known.get(call.primary_user_id)
-        if host is not None:
-            call.parties.append(_party(call, host))
-    return GongData(list(known.values()), calls, "1", "Exports")
+        if host is not None and all(party["userId"] != host.id for party in call.parties):
+            call.parties.append(_host(call, host))
+    reviews = _reviews(_rows(objects, "gong/scorecard_answers"), cells)
+    cards = _scorecards(_rows(objects, "gong/scorecards"), reviews, cells, earliest)
+    return GongData(list(known.values()), calls, "1", "Exports", cards, reviews, cells.timezone)
 
 
 def _call(
@@ -108,11 +137,63 @@ def _user(row: Row, cells: Cells, earliest: datetime | None) -> GongUser:
     )
 
 
-def _party(call: GongCall, host: GongUser) -> dict[str, object]:
+def _party(row: Row, cells: Cells, otherwise: str) -> dict[str, object]:
+    return {
+        "id": cells.text(row, "party_id") or otherwise, "emailAddress": cells.text(row, "email"),
+        "name": cells.text(row, "name"), "title": cells.text(row, "title"), "userId": cells.text(row, "user_id"),
+        "speakerId": cells.text(row, "speaker_id"), "affiliation": cells.text(row, "affiliation") or "Unknown",
+        "methods": ["Invitee"],
+    }  # fmt: skip
+
+
+def _host(call: GongCall, host: GongUser) -> dict[str, object]:
     return {
         "id": f"{call.id}0", "emailAddress": host.email, "name": f"{host.first_name} {host.last_name}".strip(),
         "title": host.title, "userId": host.id, "speakerId": host.id, "affiliation": "Internal", "methods": ["Invitee"],
     }  # fmt: skip
+
+
+def _reviews(rows: list[Row], cells: Cells) -> list[GongReview]:
+    found: dict[str, GongReview] = {}
+    for row in rows:
+        review_id, question = cells.required(row, "review_id"), cells.required(row, "question_id")
+        reviewed = cells.moment(row, "reviewed_at", event=True)
+        if reviewed is None:
+            raise ConfigurationError(
+                f"{row.file}, line {row.line}: reviewed_at is empty", remedy="A review needs a date."
+            )
+        card, call = cells.required(row, "scorecard_id"), cells.required(row, "call_id")
+        review = GongReview(review_id, card, call, reviewed, cells.text(row, "reviewer_id"))
+        score = cells.whole(row, "score")
+        answer = cells.text(row, "answer_text") if score is None else score
+        if answer is not None:
+            found.setdefault(review_id, review).answers[question] = answer
+    return list(found.values())
+
+
+def _scorecards(
+    rows: list[Row], reviews: list[GongReview], cells: Cells, earliest: datetime | None
+) -> list[GongScorecard]:
+    """The scorecards with their questions; those that only reviews name have their ids for names."""
+    questions: dict[str, dict[str, GongQuestion]] = defaultdict(dict)
+    named: dict[str, tuple[str, datetime | None]] = {}
+    for row in rows:
+        card, question = cells.required(row, "scorecard_id"), cells.required(row, "question_id")
+        named[card] = cells.text(row, "name") or card, cells.moment(row, "created_at")
+        overall = cells.truth(row, "is_overall", False)
+        questions[card][question] = GongQuestion(question, cells.text(row, "question") or question, overall)
+    for review in reviews:
+        for question in review.answers:
+            questions[review.scorecard_id].setdefault(question, GongQuestion(question, question))
+    first = min((review.reviewed for review in reviews), default=earliest)
+    found = []
+    for card, asked in questions.items():
+        name, created = named.get(card, (card, None))
+        made = created or first
+        if made is None:
+            raise ConfigurationError(f"scorecard {card}: created_at is empty", remedy="Without calls it needs a date.")
+        found.append(GongScorecard(card, name, made, made, tuple(asked.values())))
+    return found
 
 
 def _rows(objects: Mapping[str, ExportFile], name: str) -> list[Row]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from sophia_assets.errors import ConfigurationError
 from sophia_assets.sandbox.company_data import HubSpotData, HubSpotOwner, HubSpotRecord, HubSpotStage, PropertyVersion
 from sophia_assets.sandbox.exports.files import ExportFile, Row
+from sophia_assets.sandbox.exports.hubspot_activity import ACTIVITY_KEYS, activity, links, ticket_stages
+from sophia_assets.sandbox.exports.hubspot_csv import find
+from sophia_assets.sandbox.exports.hubspot_records import hubspot_record, iso_text, number_text
 from sophia_assets.sandbox.exports.values import Cells, hubspot_id, no_dates
 
 # The objects and the columns without which they mean nothing.
@@ -35,29 +38,13 @@ KEYS: dict[str, tuple[str, ...]] = {
         "stage_id",
         "stage_label",
     ),
+    **ACTIVITY_KEYS,
 }
+
+__all__ = ["KEYS", "build", "find"]
 
 History = dict[str, list[PropertyVersion]]
 
-_PROPERTIES = {
-    "companies": {
-        "name": "name", "domain": "domain", "industry": "industry", "country": "country",
-        "annual_revenue": "annualrevenue", "employees": "numberofemployees", "owner_id": "hubspot_owner_id",
-    },
-    "contacts": {
-        "email": "email", "first_name": "firstname", "last_name": "lastname", "job_title": "jobtitle",
-        "lifecycle_stage": "lifecyclestage", "owner_id": "hubspot_owner_id", "company_id": "associatedcompanyid",
-    },
-    "deals": {
-        "name": "dealname", "amount": "amount", "deal_type": "dealtype", "owner_id": "hubspot_owner_id",
-        "lost_reason": "closed_lost_reason", "probability": "hs_deal_stage_probability",
-    },
-}  # fmt: skip
-_IDS = {"owner_id", "company_id"}
-_NUMBERS = {"annual_revenue", "employees", "amount", "probability"}
-_HANDLED = {
-    "created_at", "updated_at", "stage", "stage_id", "close_date", "pipeline_id", "company_id", "archived", "_extra",
-}  # fmt: skip
 _HISTORY_PROPERTIES = ("dealstage", "amount", "closedate")
 _WON, _LOST = {"won", "closed won", "closedwon"}, {"lost", "closed lost", "closedlost"}
 _ONE_TICK = timedelta(milliseconds=1)
@@ -73,6 +60,10 @@ def build(objects: Mapping[str, ExportFile], cells: Cells) -> HubSpotData | None
         (rows.get("contacts", []), ("created_at", "updated_at")),
         (rows.get("deals", []), ("created_at", "updated_at")),
         (rows.get("deal_history", []), ("changed_at",)),
+        (rows.get("tickets", []), ("created_at", "updated_at", "closed_at")),
+        (rows.get("line_items", []), ("created_at", "updated_at")),
+        (rows.get("meetings", []), ("created_at", "updated_at")),
+        (rows.get("crm_calls", []), ("created_at", "updated_at", "called_at")),
     ):
         for row in object_rows:
             for column in columns:
@@ -89,11 +80,14 @@ def build(objects: Mapping[str, ExportFile], cells: Cells) -> HubSpotData | None
             "companies": [_company(row, cells, beginning) for row in rows.get("companies", [])],
             "contacts": [_contact(row, cells, beginning) for row in rows.get("contacts", [])],
             "deals": [deals.record(row) for row in rows.get("deals", [])],
+            **activity(rows, cells, beginning),
         },
         owners=[_owner(row, cells, beginning) for row in rows.get("owners", [])],
         pipeline_id=pipeline.id,
         pipeline_label=pipeline.label,
         stages=pipeline.stages,
+        links=links(rows, cells),
+        ticket_stages=ticket_stages(rows, cells),
     )
 
 
@@ -167,7 +161,7 @@ class _Deals:
         """The deal of one row."""
         cells = self._cells
         key = cells.required(row, "deal_id")
-        record = _record("deals", "deal_id", row, cells, self._beginning)
+        record = hubspot_record("deals", "deal_id", row, cells, self._beginning)
         stage = self._pipeline.stage(cells.required(row, "stage"))
         closed = cells.moment(row, "close_date")
         given = self._histories.get(key, {})
@@ -177,14 +171,14 @@ class _Deals:
         record.properties |= {
             "pipeline": cells.text(row, "pipeline_id") or self._pipeline.id,
             "dealstage": stage.id,
-            "closedate": _iso(closed) if closed else None,
+            "closedate": iso_text(closed) if closed else None,
         }
         if record.properties.get("hs_deal_stage_probability") is None:
             record.properties["hs_deal_stage_probability"] = str(stage.probability)
         newest = max((v.timestamp for versions in record.history.values() for v in versions), default=record.created_at)
         if cells.text(row, "updated_at") is None:
             record.updated_at = max(record.updated_at, newest)
-            record.properties["hs_lastmodifieddate"] = _iso(record.updated_at)
+            record.properties["hs_lastmodifieddate"] = iso_text(record.updated_at)
         companies = list(dict.fromkeys(self._companies.get(key, []) + [str(c) for c in [_company_of(row, cells)] if c]))
         record.associations = {"companies": companies} if companies else {}
         return record
@@ -202,7 +196,7 @@ class _Deals:
         if amount is not None:
             history["amount"] = [PropertyVersion(amount, record.created_at, "IMPORT")]
         if closed is not None:
-            history["closedate"] = [PropertyVersion(_iso(closed), ended, "IMPORT")]
+            history["closedate"] = [PropertyVersion(iso_text(closed), ended, "IMPORT")]
         return history
 
     def _add_version(self, row: Row) -> None:
@@ -220,40 +214,19 @@ class _Deals:
             value = self._pipeline.stage(cells.required(row, "value")).id
         elif name == "closedate":
             moment = cells.moment(row, "value")
-            value = _iso(moment) if moment else ""
+            value = iso_text(moment) if moment else ""
         else:
-            value = _number(cells.number(row, "value")) or ""
+            value = number_text(cells.number(row, "value")) or ""
         source = cells.text(row, "source_type") or "IMPORT"
         self._histories[cells.required(row, "deal_id")][name].append(PropertyVersion(value, changed, source))
 
 
-def _record(kind: str, key: str, row: Row, cells: Cells, beginning: datetime) -> HubSpotRecord:
-    original = cells.required(row, key)
-    id_ = str(hubspot_id(original))
-    created = cells.moment(row, "created_at") or beginning
-    updated = max(cells.moment(row, "updated_at") or created, created)
-    properties: dict[str, str | None] = {}
-    for column, name in _PROPERTIES[kind].items():
-        if column in _NUMBERS:
-            properties[name] = _number(cells.number(row, column))
-        else:
-            text = cells.text(row, column)
-            properties[name] = hubspot_id(text) if column in _IDS else text
-    known = _HANDLED | set(_PROPERTIES[kind]) | {key}
-    properties |= {name: cells.text(row, name) for name in row.cells if name not in known}
-    if id_ != original:
-        properties["original_id"] = original
-    cursor = "lastmodifieddate" if kind == "contacts" else "hs_lastmodifieddate"
-    properties |= {"createdate": _iso(created), cursor: _iso(updated), "hs_object_id": id_}
-    return HubSpotRecord(id_, properties, created, updated)
-
-
 def _company(row: Row, cells: Cells, beginning: datetime) -> HubSpotRecord:
-    return _record("companies", "company_id", row, cells, beginning)
+    return hubspot_record("companies", "company_id", row, cells, beginning)
 
 
 def _contact(row: Row, cells: Cells, beginning: datetime) -> HubSpotRecord:
-    record = _record("contacts", "contact_id", row, cells, beginning)
+    record = hubspot_record("contacts", "contact_id", row, cells, beginning)
     company = _company_of(row, cells)
     record.associations = {"companies": [company]} if company else {}
     return record
@@ -290,14 +263,3 @@ def _ordered(versions: list[PropertyVersion]) -> list[PropertyVersion]:
 
 def _stage_id(label: str) -> str:
     return "".join(char if char.isalnum() else "_" for char in label.lower())
-
-
-def _iso(moment: datetime) -> str:
-    utc = moment.astimezone(UTC)
-    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"
-
-
-def _number(number: Decimal | None) -> str | None:
-    if number is None:
-        return None
-    return f"{number.normalize():f}" if number else "0"

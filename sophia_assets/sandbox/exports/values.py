@@ -31,6 +31,11 @@ class Cells:
         self.last_event: date | None = None
 
     @property
+    def timezone(self) -> str:
+        """The business time zone's name."""
+        return self._zone.key
+
+    @property
     def warnings(self) -> list[str]:
         """One line per column with cells that could not be read."""
         return [

@@ -1,4 +1,4 @@
-"""Gong: users, calls with their trackers, transcripts.
+"""Gong: users, calls with trackers, parties and interaction, transcripts, scorecards and their answers, activity.
 
 Belongs here: Gong's API and its tables. Does not belong here: anything shared between systems.
 """

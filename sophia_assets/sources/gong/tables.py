@@ -4,14 +4,27 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sophia_assets.sources.columns import between, boolean, integer, key_rules, not_null, one_of, string, timestamp
-from sophia_assets.sources.declarations import Freshness, Table
+from sophia_assets.sources.columns import (
+    between,
+    boolean,
+    day,
+    floating,
+    integer,
+    json_column,
+    key_rules,
+    not_null,
+    one_of,
+    string,
+    timestamp,
+)
+from sophia_assets.sources.declarations import Column, Freshness, Table
 
 SYSTEM = "gong"
 
 # Calls and transcripts appear hours or days after the call, always under the time at which it began.
 _LATE_ARRIVAL = timedelta(days=7)
 _CALL_FRESHNESS = Freshness(newest_event=timedelta(days=4))
+_CUSTOMER_TEAM = "team:customer"
 
 _USERS = Table(
     system=SYSTEM,
@@ -19,7 +32,7 @@ _USERS = Table(
     group="users",
     description="Employees whose calls Gong records.",
     primary_key=("user_id",),
-    owner="team:customer",
+    owner=_CUSTOMER_TEAM,
     columns=(
         string("user_id", "Gong's id of the user."),
         string("email", "The user's e-mail address.", personal=True),
@@ -33,6 +46,21 @@ _USERS = Table(
     expectations=key_rules("user_id"),
 )
 
+_WORKSPACES = Table(
+    system=SYSTEM,
+    name="workspaces",
+    group="workspaces",
+    description="The parts that the company has divided its Gong into.",
+    primary_key=("workspace_id",),
+    owner=_CUSTOMER_TEAM,
+    columns=(
+        string("workspace_id", "Gong's id of the workspace."),
+        string("name", "The workspace's name."),
+        string("description", "What the workspace is for."),
+    ),
+    expectations=key_rules("workspace_id"),
+)
+
 _CALLS = Table(
     system=SYSTEM,
     name="calls",
@@ -42,7 +70,7 @@ _CALLS = Table(
     cursor="started_at",
     lookback=_LATE_ARRIVAL,
     freshness=_CALL_FRESHNESS,
-    owner="team:customer",
+    owner=_CUSTOMER_TEAM,
     columns=(
         string("call_id", "Gong's id of the call."),
         string("title", "The meeting's title."),
@@ -71,7 +99,7 @@ _CALL_TRACKERS = Table(
     description="What Gong's trackers heard in each call: competitors, churn risk, pricing, expansion.",
     primary_key=("call_id", "tracker"),
     lookback=_LATE_ARRIVAL,
-    owner="team:customer",
+    owner=_CUSTOMER_TEAM,
     columns=(
         string("call_id", "The call."),
         string("tracker", "The tracker's name; `Competitor: <name>` for a competitor."),
@@ -80,15 +108,64 @@ _CALL_TRACKERS = Table(
     expectations=(*key_rules("call_id", "tracker"), between("hits", 1, None)),
 )
 
+_CALL_PARTIES = Table(
+    system=SYSTEM,
+    name="call_parties",
+    group="calls",
+    description="Who was invited to each call or took part in it.",
+    primary_key=("call_id", "party_id"),
+    lookback=_LATE_ARRIVAL,
+    owner=_CUSTOMER_TEAM,
+    columns=(
+        string("call_id", "The call."),
+        string("party_id", "Gong's id of the participant in this call."),
+        string("user_id", "The Gong user, where the participant is one."),
+        string("email", "The participant's e-mail address.", personal=True),
+        string("name", "The participant's name.", personal=True),
+        string("title", "The participant's job."),
+        string("affiliation", "Internal, External or Unknown."),
+        string("speaker_id", "Who speaks under this number in the call's transcript."),
+        floating("talk_s", "How long the participant spoke, in seconds."),
+    ),
+    expectations=(
+        *key_rules("call_id", "party_id"),
+        one_of("affiliation", ["Internal", "External", "Unknown"], severity="warn"),
+        between("talk_s", 0, None, severity="warn"),
+    ),
+)
+
+_CALL_INTERACTION = Table(
+    system=SYSTEM,
+    name="call_interaction",
+    group="calls",
+    description="How the host of each call talked, as Gong measures it, and how many questions were asked.",
+    primary_key=("call_id",),
+    lookback=_LATE_ARRIVAL,
+    owner=_CUSTOMER_TEAM,
+    columns=(
+        string("call_id", "The call."),
+        floating("talk_ratio", "The host's part of the talking, in Gong's own unit."),
+        floating("longest_monologue_s", "The host's longest stretch without a break, in seconds."),
+        floating("longest_customer_story_s", "The customer's longest stretch without a break, in seconds."),
+        floating("interactivity", "How often the speaker changed, on Gong's scale."),
+        floating("patience", "How long the host waited before answering, as Gong measures it."),
+        integer("company_questions", "Questions asked by people of the company."),
+        integer("customer_questions", "Questions asked by everybody else."),
+    ),
+    expectations=(
+        *key_rules("call_id"),
+        *(between(name, 0, None, severity="warn") for name in ("talk_ratio", "longest_monologue_s", "patience")),
+    ),
+)
+
 _TRANSCRIPTS = Table(
     system=SYSTEM,
     name="transcripts",
     group="transcripts",
-    description="What was said in each call, sentence by sentence.",
+    description="What was said in each call, sentence by sentence; `gong.calls` says when the call was.",
     primary_key=("call_id", "position"),
-    cursor="call_started_at",
     lookback=_LATE_ARRIVAL,
-    owner="team:customer",
+    owner=_CUSTOMER_TEAM,
     columns=(
         string("call_id", "The call."),
         integer("position", "The sentence's place in the call, from 0."),
@@ -97,7 +174,6 @@ _TRANSCRIPTS = Table(
         integer("start_ms", "When the sentence begins, in milliseconds from the call's start."),
         integer("end_ms", "When the sentence ends, in milliseconds from the call's start."),
         string("text", "The sentence, as transcribed.", personal=True),
-        timestamp("call_started_at", "When the call began; empty, since Gong does not say it here: join gong.calls."),
     ),
     expectations=(
         *key_rules("call_id", "position"),
@@ -106,4 +182,151 @@ _TRANSCRIPTS = Table(
     ),
 )
 
-TABLES: tuple[Table, ...] = (_USERS, _CALLS, _CALL_TRACKERS, _TRANSCRIPTS)
+_TRACKERS = Table(
+    system=SYSTEM,
+    name="trackers",
+    group="trackers",
+    description="The keyword trackers that are set up: what each of them listens for.",
+    primary_key=("tracker_id",),
+    owner=_CUSTOMER_TEAM,
+    columns=(
+        string("tracker_id", "Gong's id of the tracker."),
+        string("name", "The tracker's name, as in `gong.call_trackers`."),
+        string("workspace_id", "The workspace that it belongs to."),
+        json_column("keywords", "Per language, the words and phrases that it listens for."),
+        string("affiliation", "Who must say them: Anyone, Company or NonCompany."),
+        string("said_at", "Where in the call they count: Anytime, First or Last."),
+        boolean("part_of_question", "Whether they count only within a question."),
+        string("creator_id", "The user who set it up; empty for Gong's own."),
+        timestamp("created_at", "When it was set up."),
+        timestamp("updated_at", "When its settings last changed."),
+    ),
+    expectations=(*key_rules("tracker_id"), not_null("name")),
+)
+
+_SCORECARDS = Table(
+    system=SYSTEM,
+    name="scorecards",
+    group="scorecards",
+    description="The forms by which calls are reviewed.",
+    primary_key=("scorecard_id",),
+    owner=_CUSTOMER_TEAM,
+    columns=(
+        string("scorecard_id", "Gong's id of the scorecard."),
+        string("name", "The scorecard's name."),
+        string("workspace_id", "The workspace that it belongs to."),
+        boolean("enabled", "Whether it is in use."),
+        string("review_method", "MANUAL where people fill it in, AUTOMATIC where Gong does."),
+        string("updater_id", "The user who last changed it."),
+        timestamp("created_at", "When it was made."),
+        timestamp("updated_at", "When it last changed."),
+    ),
+    expectations=(*key_rules("scorecard_id"), not_null("name")),
+)
+
+_SCORECARD_QUESTIONS = Table(
+    system=SYSTEM,
+    name="scorecard_questions",
+    group="scorecards",
+    description="The questions of each scorecard, as they are asked now.",
+    primary_key=("scorecard_id", "question_id"),
+    owner=_CUSTOMER_TEAM,
+    columns=(
+        string("scorecard_id", "The scorecard."),
+        string("question_id", "Gong's id of the question."),
+        string("revision_id", "Gong's id of the question's present wording."),
+        string("text", "The question."),
+        string("type", "How it is answered, such as RANGE."),
+        boolean("is_overall", "Whether it asks for the overall impression."),
+        integer("min_score", "The lowest score that can be given."),
+        integer("max_score", "The highest score that can be given."),
+        json_column("options", "The options to choose from, where it has any."),
+    ),
+    expectations=key_rules("scorecard_id", "question_id"),
+)
+
+_SCORECARD_ANSWERS = Table(
+    system=SYSTEM,
+    name="scorecard_answers",
+    group="scorecard_answers",
+    description="The answers that reviewers, or Gong itself, gave in the scorecards of single calls.",
+    primary_key=("review_id", "question_id"),
+    cursor="reviewed_at",
+    lookback=_LATE_ARRIVAL,
+    owner=_CUSTOMER_TEAM,
+    columns=(
+        string("review_id", "Gong's id of the answered scorecard."),
+        string("question_id", "The question that was answered."),
+        string("question_revision_id", "The wording that was answered."),
+        string("scorecard_id", "The scorecard."),
+        string("scorecard_name", "The scorecard's name at the time."),
+        string("call_id", "The call that was reviewed."),
+        timestamp("call_started_at", "When that call began."),
+        string("reviewed_user_id", "The employee who was reviewed."),
+        string("reviewer_id", "Who reviewed; empty where Gong did."),
+        string("review_method", "MANUAL or AUTOMATIC."),
+        boolean("is_overall", "Whether the question asks for the overall impression."),
+        integer("score", "The score given, where the question has one."),
+        string("answer_text", "The answer in words, where there is one.", personal=True),
+        boolean("not_applicable", "Whether the reviewer found that the question did not apply."),
+        json_column("selected_options", "The options chosen, where the question has any."),
+        timestamp("reviewed_at", "When the review was completed and published."),
+    ),
+    expectations=(
+        *key_rules("review_id", "question_id"),
+        *(not_null(name) for name in ("call_id", "reviewed_at")),
+        between("score", 0, None, severity="warn"),
+    ),
+)
+
+# What Gong counts per user and day: its own name of each list of calls, and what the count means.
+ACTIVITIES: dict[str, Column] = {
+    "callsAsHost": integer("calls_hosted", "Calls that the user hosted."),
+    "callsAttended": integer("calls_attended", "Calls that the user took part in without being the host."),
+    "callsGaveFeedback": integer("feedback_given", "Calls on which the user gave feedback."),
+    "callsRequestedFeedback": integer("feedback_requested", "Calls on which the user asked for feedback."),
+    "callsReceivedFeedback": integer("feedback_received", "Calls on which the user was given feedback."),
+    "ownCallsListenedTo": integer("own_calls_heard", "Calls of their own that the user listened to."),
+    "othersCallsListenedTo": integer("other_calls_heard", "Calls of others that the user listened to."),
+    "callsSharedInternally": integer("shared_internally", "Calls that the user shared within the company."),
+    "callsSharedExternally": integer("shared_externally", "Calls that the user shared outside the company."),
+    "callsCommentsGiven": integer("comments_given", "Calls that the user commented on."),
+    "callsCommentsReceived": integer("comments_received", "Calls of the user that others commented on."),
+    "callsMarkedAsFeedbackGiven": integer("marked_given", "Calls that the user marked as reviewed."),
+    "callsMarkedAsFeedbackReceived": integer("marked_received", "Calls of the user that others marked as reviewed."),
+    "callsScorecardsFilled": integer("scorecards_filled", "Calls that the user filled in a scorecard for."),
+    "callsScorecardsReceived": integer("scorecards_received", "Calls of the user that others scored."),
+}
+
+_USER_ACTIVITY = Table(
+    system=SYSTEM,
+    name="user_activity",
+    group="user_activity",
+    description="What each user did in Gong on each day with any activity; a first load reaches back half a year.",
+    primary_key=("user_id", "day"),
+    cursor="day_began_at",
+    lookback=_LATE_ARRIVAL,
+    owner=_CUSTOMER_TEAM,
+    columns=(
+        string("user_id", "The user."),
+        day("day", "The day, in the time zone that the company has set in Gong."),
+        timestamp("day_began_at", "When that day began."),
+        *ACTIVITIES.values(),
+    ),
+    expectations=(*key_rules("user_id", "day"), between("calls_hosted", 0, None)),
+)
+
+TABLES: tuple[Table, ...] = (
+    _USERS,
+    _WORKSPACES,
+    _CALLS,
+    _CALL_TRACKERS,
+    _CALL_PARTIES,
+    _CALL_INTERACTION,
+    _TRANSCRIPTS,
+    _TRACKERS,
+    _SCORECARDS,
+    _SCORECARD_QUESTIONS,
+    _SCORECARD_ANSWERS,
+    _USER_ACTIVITY,
+)

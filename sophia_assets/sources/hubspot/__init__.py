@@ -1,4 +1,6 @@
-"""HubSpot: companies, contacts, deals with their history, owners, pipelines, associations.
+"""HubSpot: companies, contacts, deals with their history, line items, tickets, meetings, calls, owners, pipelines.
+
+Each object's associations come with it, in tables of their own.
 
 Belongs here: HubSpot's API and its tables. Does not belong here: anything shared between systems.
 """

@@ -1,41 +1,34 @@
-"""Reads HubSpot into rows: the whole list once, then only what was modified, and what was archived."""
+"""Reads HubSpot into rows: the whole list once, then what was modified, associated, archived or restored."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from collections.abc import Iterator
+from typing import Any
 
-from sophia_assets.ingestion.http import RetryPolicy
-from sophia_assets.sources.declarations import CompleteSet, Deleted, ReadItem, ReplacedChildren, Rows, Window
-from sophia_assets.sources.hubspot.api import (
-    ASSOCIATION_BATCH,
-    HISTORY_BATCH,
-    SYSTEM,
-    HubSpotApi,
-    HubSpotConnection,
-    Record,
-)
+from sophia_assets.errors import SchemaDrift
+from sophia_assets.ingestion.limiter import IN_PROCESS, Limiters
+from sophia_assets.ingestion.retrying import RetryPolicy
+from sophia_assets.sources.declarations import Checkpoint, CompleteSet, ReadItem, Rows, Window
+from sophia_assets.sources.hubspot.answers import SYSTEM
+from sophia_assets.sources.hubspot.api import HubSpotApi, HubSpotConnection
 from sophia_assets.sources.hubspot.objects import (
     OBJECTS,
+    TICKETS,
     CrmObject,
-    Row,
-    history_rows,
-    moment,
     owner_row,
-    row,
     stage_rows,
+    ticket_stage_rows,
 )
-
-_CONCURRENT_BATCHES = 4
-
+from sophia_assets.sources.hubspot.reading import ObjectReading
 
 CONNECTION = HubSpotConnection
 
 
-def create_source(connection: HubSpotConnection, *, retry: RetryPolicy | None = None) -> HubSpotSource:
+def create_source(
+    connection: HubSpotConnection, *, retry: RetryPolicy | None = None, limiters: Limiters = IN_PROCESS
+) -> HubSpotSource:
     """A client for the account; nothing is contacted yet."""
-    return HubSpotSource(connection, retry=retry)
+    return HubSpotSource(connection, retry=retry, limiters=limiters)
 
 
 class HubSpotSource:
@@ -43,9 +36,11 @@ class HubSpotSource:
 
     system = SYSTEM
 
-    def __init__(self, connection: HubSpotConnection, *, retry: RetryPolicy | None = None) -> None:
+    def __init__(
+        self, connection: HubSpotConnection, *, retry: RetryPolicy | None = None, limiters: Limiters = IN_PROCESS
+    ) -> None:
         self._connection = connection
-        self._api = HubSpotApi(connection, retry or RetryPolicy())
+        self._api = HubSpotApi(connection, retry or RetryPolicy(), limiters)
 
     @property
     def requests_made(self) -> int:
@@ -54,97 +49,51 @@ class HubSpotSource:
 
     def ping(self) -> str:
         """See `Source.ping`."""
-        self._api.account()
+        self._api.ping()
         return f"HubSpot answers at {self._connection.base_url} and accepts the access token"
 
-    def read(self, group: str, window: Window) -> Iterator[ReadItem]:
-        """See `Source.read`. `owners` and `pipelines` are read whole, whatever the window."""
+    def read(self, group: str, window: Window, resume: Any = None) -> Iterator[ReadItem]:
+        """See `Source.read`. `owners` and `pipelines` are read whole, whatever the window.
+
+        Raises SchemaDrift where the account no longer has a property that a column is made from.
+        """
         if group == "owners":
-            yield from self._owners()
+            yield from self._owners(resume)
         elif group == "pipelines":
-            yield Rows("pipeline_stages", stage_rows(self._api.deal_pipelines()))
+            yield Rows("pipeline_stages", stage_rows(self._api.pipelines("deals")))
             yield CompleteSet("pipeline_stages")
         else:
             obj = OBJECTS[group]
-            if window.start is None:
-                yield from self._everything(obj)
-            else:
-                yield from self._modified(obj, window.start, window.end)
-            yield from self._archived(obj, window.end)
+            self._check_properties(obj)
+            if obj is TICKETS:
+                yield Rows("ticket_stages", ticket_stage_rows(self._api.pipelines(obj.type)))
+                yield CompleteSet("ticket_stages")
+            yield from ObjectReading(self._api, obj, window).items(resume)
 
-    def _owners(self) -> Iterator[ReadItem]:
-        for archived in (False, True):
-            for page in self._api.owner_pages(archived=archived):
-                yield Rows("owners", [owner_row(owner) for owner in page])
+    def _owners(self, resume: Any) -> Iterator[ReadItem]:
+        place = resume or {"archived": False, "after": None}
+        archived, after = place["archived"], place["after"]
+        while True:
+            page = self._api.owner_page(after, archived=archived)
+            yield Rows("owners", [owner_row(owner) for owner in page.records])
+            after = page.after
+            if after is None:
+                if archived:
+                    break
+                archived = True
+            yield Checkpoint({"archived": archived, "after": after})
         yield CompleteSet("owners")
 
-    def _everything(self, obj: CrmObject) -> Iterator[ReadItem]:
-        """All there is now. A record that was modified after the window's end is not left out: what it was
-        before stands in its history, and without it the day would lack a deal.
-        """
-        for page in self._api.list_pages(obj):
-            yield Rows(obj.type, [row(obj, record) for record in page])
-            if obj.history:
-                yield Rows("deal_history", [item for record in page for item in history_rows(obj, record)])
-            if obj.companies:
-                yield from self._inline_companies(page)
-        yield CompleteSet(obj.type)
-
-    def _inline_companies(self, records: Sequence[Record]) -> Iterator[ReadItem]:
-        """Associations that came with the list; a record with more than fit there is asked about again."""
-        linked: dict[str, set[str]] = {}
-        cut_off = []
-        for record in records:
-            companies = (record.get("associations") or {}).get("companies") or {}
-            linked[str(record["id"])] = {str(company["id"]) for company in companies.get("results") or ()}
-            if (companies.get("paging") or {}).get("next"):
-                cut_off.append(str(record["id"]))
-        for ids in _chunks(cut_off, ASSOCIATION_BATCH):
-            linked |= self._api.associated("deals", "companies", ids)
-        yield from _deal_companies(linked)
-
-    def _modified(self, obj: CrmObject, start: datetime, end: datetime) -> Iterator[ReadItem]:
-        with ThreadPoolExecutor(_CONCURRENT_BATCHES, thread_name_prefix="hubspot-batch") as pool:
-            for page in self._api.modified_pages(obj, start, end):
-                yield Rows(obj.type, [row(obj, record) for record in page])
-                ids = [str(record["id"]) for record in page]
-                histories = []
-                if obj.history:
-                    histories = [pool.submit(self._api.histories, obj, few) for few in _chunks(ids, HISTORY_BATCH)]
-                if obj.companies:
-                    linked = [
-                        pool.submit(self._api.associated, obj.type, "companies", few)
-                        for few in _chunks(ids, ASSOCIATION_BATCH)
-                    ]
-                    for answer in linked:
-                        yield from _deal_companies(answer.result())
-                for batch in histories:
-                    records = batch.result()
-                    yield Rows("deal_history", [item for record in records for item in history_rows(obj, record)])
-
-    def _archived(self, obj: CrmObject, end: datetime) -> Iterator[ReadItem]:
-        """Archiving does not move the modification time, so all archived records are swept every time."""
-        for page in self._api.archived_pages(obj):
-            gone = [str(record["id"]) for record in page if _archived_before(record, end)]
-            if gone:
-                yield Deleted(obj.type, [(identifier,) for identifier in gone])
-                if obj.companies:
-                    yield ReplacedChildren("deal_companies", obj.id_column, gone)
-
-
-def _deal_companies(linked: dict[str, set[str]]) -> Iterator[ReadItem]:
-    rows: list[Row] = [
-        {"deal_id": deal, "company_id": company} for deal, companies in linked.items() for company in sorted(companies)
-    ]
-    yield Rows("deal_companies", rows)
-    yield ReplacedChildren("deal_companies", "deal_id", list(linked))
-
-
-def _archived_before(record: Record, end: datetime) -> bool:
-    archived_at = record.get("archivedAt")
-    return archived_at is None or moment(archived_at) < end
-
-
-def _chunks(ids: Sequence[str], size: int) -> Iterator[Sequence[str]]:
-    for place in range(0, len(ids), size):
-        yield ids[place : place + size]
+    def _check_properties(self, obj: CrmObject) -> None:
+        """HubSpot leaves out what it does not know without a word, which would look like empty values."""
+        known = self._api.property_names(obj.type)
+        self._api.learn_account_day()
+        missing = [name for name in obj.properties if name not in known] if known else []
+        if missing:
+            columns = ", ".join(f"{name} (column {obj.columns[name]})" for name in missing)
+            raise SchemaDrift(
+                f"HubSpot has no property {columns} any more",
+                system=SYSTEM,
+                obj=obj.type,
+                remedy="Restore it under HubSpot > Settings > Properties; the data stays as it was",
+            )

@@ -1,9 +1,12 @@
-"""Which properties of each CRM object become which columns, and how an answer becomes a row."""
+"""Which properties of each CRM object become which columns, which associations are kept, how an answer becomes rows.
+
+A property that no column is made from is not asked for: to add one, add it here and to `tables.py`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,23 +18,30 @@ class CrmObject:
     """A CRM object type: `columns` maps HubSpot property names to our column names.
 
     `cursor` is the property that moves with every modification: for contacts it has another name
-    than for everything else, and asking for the wrong one finds nothing.
+    than for everything else, and asking for the wrong one finds nothing. `links` maps the types whose
+    associations are kept to the tables they are kept in; `table` is the objects' own.
     """
 
     type: str
     id_column: str
     columns: Mapping[str, str]
+    table: str
     cursor: str = "hs_lastmodifieddate"
     history: tuple[str, ...] = ()
-    companies: bool = False
+    links: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def properties(self) -> tuple[str, ...]:
         return tuple(self.columns)
 
+    @property
+    def link_tables(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(self.links.values()))
+
 
 COMPANIES = CrmObject(
     type="companies",
+    table="companies",
     id_column="company_id",
     columns={
         "name": "name",
@@ -48,6 +58,8 @@ COMPANIES = CrmObject(
 
 CONTACTS = CrmObject(
     type="contacts",
+    table="contacts",
+    links={"companies": "contact_associations"},
     id_column="contact_id",
     cursor="lastmodifieddate",
     columns={
@@ -65,9 +77,10 @@ CONTACTS = CrmObject(
 
 DEALS = CrmObject(
     type="deals",
+    table="deals",
     id_column="deal_id",
     history=("dealstage", "amount", "closedate"),
-    companies=True,
+    links={"companies": "deal_companies", "contacts": "deal_associations"},
     columns={
         "dealname": "name",
         "pipeline": "pipeline_id",
@@ -83,10 +96,84 @@ DEALS = CrmObject(
     },
 )
 
-OBJECTS: Mapping[str, CrmObject] = {obj.type: obj for obj in (COMPANIES, CONTACTS, DEALS)}
+TICKETS = CrmObject(
+    type="tickets",
+    table="tickets",
+    id_column="ticket_id",
+    links=dict.fromkeys(("companies", "contacts", "deals"), "ticket_associations"),
+    columns={
+        "subject": "subject",
+        "hs_pipeline": "pipeline_id",
+        "hs_pipeline_stage": "stage_id",
+        "hs_ticket_priority": "priority",
+        "hs_ticket_category": "category",
+        "source_type": "channel",
+        "hubspot_owner_id": "owner_id",
+        "createdate": "created_at",
+        "closed_date": "closed_at",
+        "hs_lastmodifieddate": "updated_at",
+    },
+)
+
+LINE_ITEMS = CrmObject(
+    type="line_items",
+    table="line_items",
+    id_column="line_item_id",
+    links={"deals": "line_item_associations"},
+    columns={
+        "name": "name",
+        "hs_product_id": "product_id",
+        "hs_sku": "sku",
+        "quantity": "quantity",
+        "price": "price",
+        "amount": "amount",
+        "recurringbillingfrequency": "billing_frequency",
+        "createdate": "created_at",
+        "hs_lastmodifieddate": "updated_at",
+    },
+)
+
+MEETINGS = CrmObject(
+    type="meetings",
+    table="meetings",
+    id_column="meeting_id",
+    links=dict.fromkeys(("companies", "contacts", "deals"), "meeting_associations"),
+    columns={
+        "hs_meeting_title": "title",
+        "hs_meeting_outcome": "outcome",
+        "hs_meeting_start_time": "starts_at",
+        "hs_meeting_end_time": "ends_at",
+        "hubspot_owner_id": "owner_id",
+        "hs_createdate": "created_at",
+        "hs_lastmodifieddate": "updated_at",
+    },
+)
+
+CALLS = CrmObject(
+    type="calls",
+    table="crm_calls",
+    id_column="call_id",
+    links=dict.fromkeys(("companies", "contacts", "deals"), "crm_call_associations"),
+    columns={
+        "hs_call_title": "title",
+        "hs_call_direction": "direction",
+        "hs_call_status": "status",
+        "hs_call_disposition": "disposition_id",
+        "hs_call_duration": "duration_ms",
+        "hs_timestamp": "called_at",
+        "hubspot_owner_id": "owner_id",
+        "hs_createdate": "created_at",
+        "hs_lastmodifieddate": "updated_at",
+    },
+)
+
+# By the group that reads them, which is called as their table is.
+OBJECTS: Mapping[str, CrmObject] = {
+    obj.table: obj for obj in (COMPANIES, CONTACTS, DEALS, TICKETS, LINE_ITEMS, MEETINGS, CALLS)
+}
 
 # HubSpot sends these unasked; they repeat what a column already holds.
-_REPEATED = frozenset({"hs_object_id", "createdate", "lastmodifieddate", "hs_lastmodifieddate"})
+_REPEATED = frozenset({"hs_object_id", "createdate", "hs_createdate", "lastmodifieddate", "hs_lastmodifieddate"})
 
 
 def row(obj: CrmObject, record: Mapping[str, Any]) -> Row:
@@ -128,6 +215,18 @@ def history_rows(obj: CrmObject, record: Mapping[str, Any]) -> list[Row]:
     return rows
 
 
+def link_rows(obj: CrmObject, linked: Mapping[str, Mapping[str, Iterable[str]]]) -> dict[str, list[Row]]:
+    """The rows of each of the object's link tables; `linked` holds, by target type and record id, the target ids."""
+    rows: dict[str, list[Row]] = {table: [] for table in obj.link_tables}
+    for to_type, by_record in linked.items():
+        table = obj.links[to_type]
+        for record_id, ids in by_record.items():
+            for to_id in sorted(ids):
+                target = {"company_id": to_id} if table == "deal_companies" else {"to_type": to_type, "to_id": to_id}
+                rows[table].append({obj.id_column: record_id, **target})
+    return rows
+
+
 def owner_row(owner: Mapping[str, Any]) -> Row:
     """An owner as a row; the primary team comes first where HubSpot marks one."""
     teams = sorted(owner.get("teams") or (), key=lambda team: not team.get("primary"))
@@ -143,6 +242,14 @@ def owner_row(owner: Mapping[str, Any]) -> Row:
     }
 
 
+def ticket_stage_rows(pipelines: Iterable[Mapping[str, Any]]) -> list[Row]:
+    """All stages of the ticket pipelines, as rows."""
+    rows = stage_rows(pipelines)
+    for found in rows:
+        del found["probability"]
+    return rows
+
+
 def stage_rows(pipelines: Iterable[Mapping[str, Any]]) -> list[Row]:
     """All stages of the pipelines; where a stage does not say whether it is closed, its probability does."""
     rows = []
@@ -151,6 +258,8 @@ def stage_rows(pipelines: Iterable[Mapping[str, Any]]) -> list[Row]:
             metadata = stage.get("metadata") or {}
             probability = metadata.get("probability")
             closed = metadata.get("isClosed")
+            if closed is None and "ticketState" in metadata:
+                closed = metadata["ticketState"] == "CLOSED"
             if closed is None and probability is not None:
                 closed = float(probability) in (0.0, 1.0)
             rows.append(

@@ -1,4 +1,8 @@
-"""HubSpot's raw tables: what they hold, their keys, cursors, freshness and rules."""
+"""HubSpot's raw tables: what they hold, their keys, cursors, freshness and rules.
+
+Every group but `owners` and `pipelines` costs, besides what changed, one request per 100 live and per
+100 archived records in each load: neither archiving nor an association counts as a modification.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +21,7 @@ from sophia_assets.sources.columns import (
     timestamp,
 )
 from sophia_assets.sources.declarations import Freshness, Table
+from sophia_assets.sources.hubspot.activity_tables import ACTIVITY_TABLES, association_table
 
 SYSTEM = "hubspot"
 
@@ -154,6 +159,11 @@ _DEAL_COMPANIES = Table(
     expectations=key_rules("deal_id", "company_id"),
 )
 
+_CONTACT_ASSOCIATIONS = association_table(
+    "contacts", "contact", "Every company of a contact, the primary one included."
+)
+_DEAL_ASSOCIATIONS = association_table("deals", "deal", "Which contacts a deal is associated with.")
+
 _OWNERS = Table(
     system=SYSTEM,
     name="owners",
@@ -203,9 +213,12 @@ _PIPELINE_STAGES = Table(
 TABLES: tuple[Table, ...] = (
     _COMPANIES,
     _CONTACTS,
+    _CONTACT_ASSOCIATIONS,
     _DEALS,
     _DEAL_HISTORY,
     _DEAL_COMPANIES,
+    _DEAL_ASSOCIATIONS,
     _OWNERS,
     _PIPELINE_STAGES,
+    *ACTIVITY_TABLES,
 )

@@ -9,6 +9,7 @@ from typing import Any
 
 from sophia_assets.sandbox.company_data import GongCall, GongUser
 from sophia_assets.sandbox.standins.answers import random_id, second_stamp
+from sophia_assets.sandbox.standins.gong.interaction import measures, questions, speakers
 
 
 def metadata(call: GongCall, workspace_id: str) -> dict[str, Any]:
@@ -83,9 +84,13 @@ def _content(call: GongCall, wanted: Mapping[str, Any]) -> dict[str, Any]:
     return content
 
 
+def tracker_id(name: str) -> str:
+    """The id of the tracker of that name."""
+    return str(zlib.crc32(name.encode()) * 1_000_000_007)
+
+
 def _tracker(name: str, count: int) -> dict[str, Any]:
-    identifier = str(zlib.crc32(name.encode()) * 1_000_000_007)
-    return {"id": identifier, "name": name, "count": count, "type": "KEYWORD", "occurrences": [], "phrases": []}
+    return {"id": tracker_id(name), "name": name, "count": count, "type": "KEYWORD", "occurrences": [], "phrases": []}
 
 
 def _topics(call: GongCall) -> dict[str, int]:
@@ -97,20 +102,12 @@ def _topics(call: GongCall) -> dict[str, int]:
 
 def _interaction(call: GongCall, wanted: Mapping[str, Any]) -> dict[str, Any]:
     interaction: dict[str, Any] = {}
-    talked: dict[str, int] = {}
-    for speaker, _, start, end, _ in call.sentences:
-        talked[speaker] = talked.get(speaker, 0) + end - start
     if wanted.get("speakers"):
-        users = {party.get("speakerId"): party.get("userId") for party in call.parties}
-        interaction["speakers"] = [
-            {"id": speaker, "userId": users.get(speaker), "talkTime": spent / 1000} for speaker, spent in talked.items()
-        ]
+        interaction["speakers"] = speakers(call)
     if wanted.get("personInteractionStats"):
-        longest = max((end - start for _, _, start, end, _ in call.sentences), default=0)
-        interaction["interactionStats"] = [{"name": "Longest Monologue", "value": longest / 1000}]
-    if wanted.get("questions"):
-        asked = sum(text.rstrip().endswith("?") for *_, text in call.sentences)
-        interaction["questions"] = {"companyCount": asked, "nonCompanyCount": 0}
+        interaction["interactionStats"] = [{"name": name, "value": value} for name, value in measures(call).items()]
+    if wanted.get("questions") and call.sentences:
+        interaction["questions"] = questions(call)
     if wanted.get("video"):
         interaction["video"] = []
     return interaction

@@ -1,14 +1,14 @@
-"""Gong's API v2, for reading: calls, their content and transcripts, users, workspaces."""
+"""Gong's API v2, for reading: calls, their content and transcripts, users, settings, reviews and activity."""
 
 from __future__ import annotations
 
 import base64
-import hashlib
 from bisect import bisect_left
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import orjson
 from starlette.applications import Starlette
@@ -17,18 +17,44 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from sophia_assets.sandbox.company_data import CompanyData, GongCall, GongData
+from sophia_assets.sandbox.company_data import CompanyData, GongCall, GongData, GongReview, GongUser
 from sophia_assets.sandbox.config import Credentials
 from sophia_assets.sandbox.standins.answers import JsonAnswer, MalformedBody, random_id, read_object, retry_after
-from sophia_assets.sandbox.standins.faults import FaultBoard
+from sophia_assets.sandbox.standins.faults import Fault, FaultBoard
 from sophia_assets.sandbox.standins.gong import content
+from sophia_assets.sandbox.standins.gong.filters import (
+    Asked,
+    CallFilter,
+    Refused,
+    activity_filter,
+    call_filter,
+    check_selector,
+    ids,
+    required_filter,
+    review_filter,
+)
+from sophia_assets.sandbox.standins.gong.reviews import (
+    UserDays,
+    active,
+    answered,
+    day_by_day,
+    end_of,
+    matches,
+    scorecard,
+    tracker,
+    user_days,
+)
 from sophia_assets.sandbox.standins.limits import DailyLimit, RollingLimit
 from sophia_assets.sandbox.standins.standin import Standin, VendorErrors, base_url
 
 PER_PAGE = 100
 REQUESTS_PER_SECOND = 3
 REQUESTS_PER_DAY = 10_000
+# How long before the company's last day ends a late call began.
+LATE_BY = timedelta(days=6)
 _FRAGMENTS_KEPT = 400_000
+# What a key may read that lacks the scopes for everything beyond calls and users.
+_BASIC_SCOPES = ("users:read", "calls:read:basic", "calls:read:extensive")
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -54,28 +80,6 @@ class GongErrors(VendorErrors):
         return failure(500, "Failed to complete the operation due to an unexpected error")
 
 
-@dataclass(frozen=True)
-class _Filter:
-    """Which calls a request asks for; None does not restrict. `until` is exclusive."""
-
-    since: datetime | None = None
-    until: datetime | None = None
-    workspace: str | None = None
-    calls: frozenset[str] | None = None
-    hosts: frozenset[str] | None = None
-
-    @property
-    def fingerprint(self) -> str:
-        """Ties a cursor to the request that it continues."""
-        hosts, calls = sorted(self.hosts or ()), sorted(self.calls or ())
-        text = repr((self.since, self.until, self.workspace, calls, hosts))
-        return hashlib.blake2s(text.encode(), digest_size=6).hexdigest()
-
-
-class _Refused(Exception):
-    """A request that is answered with 400."""
-
-
 def create(company: CompanyData, credentials: Credentials, faults: FaultBoard, *, limits: bool) -> GongStandin:
     """The stand-in for the company's Gong."""
     return GongStandin(company, credentials.gong_access_key, credentials.gong_access_key_secret, faults, limits=limits)
@@ -98,13 +102,17 @@ class GongStandin(Standin):
         self._day = DailyLimit(REQUESTS_PER_DAY) if limits else None
         self._app = Starlette(
             routes=[
-                self._route("/v2/calls", self._list_calls),
-                self._route("/v2/calls/extensive", self._extensive, "POST"),
-                self._route("/v2/calls/transcript", self._transcripts, "POST"),
-                self._route("/v2/calls/{call_id}", self._one_call),
-                self._route("/v2/users", self._users),
-                self._route("/v2/users/extensive", self._users_filtered, "POST"),
-                self._route("/v2/workspaces", self._workspaces),
+                self._route("/v2/calls", self._list_calls, "calls:read:basic"),
+                self._route("/v2/calls/extensive", self._extensive, "calls:read:extensive", "POST"),
+                self._route("/v2/calls/transcript", self._transcripts, "calls:read:transcript", "POST"),
+                self._route("/v2/calls/{call_id}", self._one_call, "calls:read:basic"),
+                self._route("/v2/users", self._users, "users:read"),
+                self._route("/v2/users/extensive", self._users_filtered, "users:read", "POST"),
+                self._route("/v2/workspaces", self._workspaces, "workspaces:read"),
+                self._route("/v2/settings/scorecards", self._scorecards, "settings:scorecards:read"),
+                self._route("/v2/settings/trackers", self._trackers, "settings:trackers:read"),
+                self._route("/v2/stats/activity/scorecards", self._reviews, "stats:scorecards", "POST"),
+                self._route("/v2/stats/activity/day-by-day", self._day_by_day, "stats:user-actions:detailed", "POST"),
             ]
         )
         self.load(company)
@@ -114,8 +122,16 @@ class GongStandin(Standin):
         if company.gong is None:
             raise ValueError("the company has no Gong")
         self._data: GongData = company.gong
-        self._calls = sorted(self._data.calls, key=lambda call: (call.started, call.id))
+        self._zone = ZoneInfo(company.gong.timezone)
+        self._end = end_of(company.last_day, self._zone)
+        self._serve(company.gong.calls)
+
+    def _serve(self, calls: Sequence[GongCall]) -> None:
+        self._calls = sorted(calls, key=lambda call: (call.started, call.id))
         self._starts = [call.started for call in self._calls]
+        self._by_id = {call.id: call for call in self._calls}
+        self._reviewed = [(r, self._by_id[r.call_id]) for r in self._data.reviews if r.call_id in self._by_id]
+        self._days: UserDays | None = None
         self._fragments: dict[tuple[str, str], bytes] = {}
 
     def settings(self, host: str, port: int) -> dict[str, str]:
@@ -126,45 +142,55 @@ class GongStandin(Standin):
             "GONG_ACCESS_KEY_SECRET": self._secret,
         }
 
+    def play(self, fault: Fault) -> None:
+        """See `Standin.play`."""
+        match fault.kind:
+            case "late_call":
+                began = self._end - LATE_BY
+                self._serve([*self._calls, late_call(self._calls, began)] if self._calls else [])
+            case "delete_call":
+                self._serve(self._calls[:-1])
+            case _:
+                super().play(fault)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         await self._app(scope, receive, send)
 
-    def _route(self, path: str, handler: Handler, method: str = "GET") -> Route:
+    def _route(self, path: str, handler: Handler, permission: str, method: str = "GET") -> Route:
         async def guarded(request: Request) -> Response:
             if request.headers.get("authorization") != self._credential:
                 return GongErrors().unauthorized()
             wait = (self._day.take() if self._day else 0.0) or (self._second.take() if self._second else 0.0)
             if wait:
                 return GongErrors().rate_limited(wait)
+            if permission not in _BASIC_SCOPES and self._faults.active("gong", "missing_scope"):
+                return failure(401, f"You don't have permission to use 'api:{permission}' in your app.")
             try:
                 return await handler(request)
             except MalformedBody as problem:
                 return failure(400, f"Failed to parse the request body: {problem}")
-            except _Refused as refusal:
+            except Refused as refusal:
                 return failure(400, str(refusal))
 
         return Route(path, guarded, methods=[method])
 
     async def _list_calls(self, request: Request) -> Response:
-        given = {name: request.query_params.get(name) for name in ("fromDateTime", "toDateTime", "workspaceId")}
-        wanted = _read_filter(given)
-        return self._page(
-            "calls", "calls", self._selected(wanted), wanted, request.query_params.get("cursor"), self._as_listed
-        )
+        asked = Asked.of("/v2/calls", dict(request.query_params))
+        calls = self._selected(call_filter(request.query_params))
+        return self._page("calls", "calls", calls, asked, self._as_listed)
 
     async def _one_call(self, request: Request) -> Response:
-        call_id = request.path_params["call_id"]
-        call = next((c for c in self._calls if c.id == call_id), None)
+        call = self._by_id.get(request.path_params["call_id"])
         if call is None:
-            return failure(404, f"Call ID {call_id} was not found")
+            return failure(404, f"Call ID {request.path_params['call_id']} was not found")
         return JsonAnswer({"requestId": random_id(19), "call": content.metadata(call, self._data.workspace_id)})
 
     async def _extensive(self, request: Request) -> Response:
         body = await read_object(request)
-        wanted = _read_filter(_required_filter(body))
+        wanted = call_filter(required_filter(body))
         selector = body.get("contentSelector") or {}
-        _check_selector(selector)
+        check_selector(selector)
         shape = orjson.dumps(selector, option=orjson.OPT_SORT_KEYS).decode()
         re_signed = bool((selector.get("exposedFields") or {}).get("media"))
 
@@ -173,36 +199,75 @@ class GongStandin(Standin):
                 shape, call, lambda: content.extensive(call, self._data.workspace_id, selector), keep=not re_signed
             )
 
-        return self._page("calls", "calls", self._selected(wanted), wanted, body.get("cursor"), serialise)
+        return self._page("calls", "calls", self._selected(wanted), Asked.of("/v2/calls/extensive", body), serialise)
 
     async def _transcripts(self, request: Request) -> Response:
         body = await read_object(request)
-        wanted = _read_filter(_required_filter(body))
-        spoken = [call for call in self._selected(wanted) if call.sentences]
+        wanted = call_filter(required_filter(body))
+        late = self._faults.active("gong", "late_transcript")
+        until = self._end - timedelta(days=late.argument) if late else self._end
+        spoken = [call for call in self._selected(wanted) if call.sentences and call.started < until]
 
         def serialise(call: GongCall) -> bytes:
             return self._kept("transcript", call, lambda: content.transcript(call))
 
-        return self._page("callTranscripts", "transcripts", spoken, wanted, body.get("cursor"), serialise)
+        asked = Asked.of("/v2/calls/transcript", body)
+        return self._page("callTranscripts", "transcripts", spoken, asked, serialise)
 
     async def _users(self, request: Request) -> Response:
-        return self._user_page(None, request.query_params.get("cursor"))
+        asked = Asked.of("/v2/users", dict(request.query_params), filtered=False)
+        return self._page("users", "users", self._data.users, asked, _as_user)
 
     async def _users_filtered(self, request: Request) -> Response:
         body = await read_object(request)
-        ids = _ids(_required_filter(body), "userIds")
-        return self._user_page(ids, body.get("cursor"))
-
-    def _user_page(self, ids: frozenset[str] | None, cursor: Any) -> Response:
-        people = [person for person in self._data.users if ids is None or person.id in ids]
-        wanted = _Filter(hosts=ids)
-        answer = self._page("users", "users", people, wanted, cursor, lambda person: orjson.dumps(content.user(person)))
-        # An unfiltered list that is empty is no failure.
-        return self._assemble("users", [], 0, 0, wanted) if ids is None and answer.status_code == 404 else answer
+        wanted = ids(required_filter(body), "userIds")
+        people = [person for person in self._data.users if wanted is None or person.id in wanted]
+        asked = Asked.of("/v2/users/extensive", body, filtered=wanted is not None)
+        return self._page("users", "users", people, asked, _as_user)
 
     async def _workspaces(self, request: Request) -> Response:
         workspace = {"id": self._data.workspace_id, "name": self._data.workspace_name, "description": None}
-        return JsonAnswer({"requestId": random_id(19), "workspaces": [workspace]})
+        return self._whole("workspaces", [workspace])
+
+    async def _scorecards(self, request: Request) -> Response:
+        return self._whole("scorecards", [scorecard(card, self._data.workspace_id) for card in self._data.scorecards])
+
+    async def _trackers(self, request: Request) -> Response:
+        workspace = request.query_params.get("workspaceId")
+        if workspace not in (None, self._data.workspace_id):
+            return failure(404, f"Workspace ID {workspace} was not found")
+        first_heard: dict[str, datetime] = {}
+        for call in self._calls:
+            for name in call.trackers:
+                first_heard.setdefault(name, call.started)
+        listed = [tracker(name, self._data.workspace_id, heard) for name, heard in sorted(first_heard.items())]
+        return self._whole("keywordTrackers", listed)
+
+    async def _reviews(self, request: Request) -> Response:
+        body = await read_object(request)
+        wanted = review_filter(required_filter(body))
+        cards = {card.id: card for card in self._data.scorecards}
+        found = [(review, call) for review, call in self._reviewed if matches(review, call, wanted, self._zone)]
+
+        def serialise(item: tuple[GongReview, GongCall]) -> bytes:
+            return orjson.dumps(answered(*item, cards[item[0].scorecard_id]))
+
+        asked = Asked.of("/v2/stats/activity/scorecards", body)
+        return self._page("answeredScorecards", "answered scorecards", found, asked, serialise)
+
+    async def _day_by_day(self, request: Request) -> Response:
+        body = await read_object(request)
+        wanted = activity_filter(required_filter(body), datetime.now(self._zone).date())
+        if self._days is None:
+            self._days = user_days(self._calls, self._reviewed, self._zone)
+        days = self._days
+
+        def serialise(person: GongUser) -> bytes:
+            return orjson.dumps(day_by_day(person, days, wanted, self._zone))
+
+        people = active(self._data.users, days, wanted)
+        asked = Asked.of("/v2/stats/activity/day-by-day", body)
+        return self._page("usersDetailedActivities", "users", people, asked, serialise)
 
     def _as_listed(self, call: GongCall) -> bytes:
         return self._kept("metadata", call, lambda: content.metadata(call, self._data.workspace_id))
@@ -217,7 +282,7 @@ class GongStandin(Standin):
             made = self._fragments[shape, call.id] = orjson.dumps(make())
         return made
 
-    def _selected(self, wanted: _Filter) -> list[GongCall]:
+    def _selected(self, wanted: CallFilter) -> list[GongCall]:
         start = 0 if wanted.since is None else bisect_left(self._starts, wanted.since)
         end = len(self._starts) if wanted.until is None else bisect_left(self._starts, wanted.until)
         if wanted.workspace not in (None, self._data.workspace_id):
@@ -229,92 +294,42 @@ class GongStandin(Standin):
             and (wanted.hosts is None or call.primary_user_id in wanted.hosts)
         ]
 
-    def _page(
-        self,
-        key: str,
-        noun: str,
-        items: Sequence[Any],
-        wanted: _Filter,
-        cursor: Any,
-        serialise: Callable[[Any], bytes],
-    ) -> JsonAnswer:
-        if not items or self._faults.active("gong", "empty"):
-            return failure(404, f"No {noun} found corresponding to the provided filters")
-        start = self._position(cursor, wanted, len(items)) if cursor else 0
-        begin, end = self._faults.page("gong", start, PER_PAGE, len(items))
-        parts = [serialise(item) for item in items[begin:end]]
-        return self._assemble(key, parts, end, len(items), wanted)
+    def _whole(self, key: str, items: list[dict[str, Any]]) -> JsonAnswer:
+        """A list that has no pages."""
+        shown = [] if self._faults.active("gong", "empty") else items
+        return JsonAnswer({"requestId": random_id(19), key: shown})
 
-    def _assemble(self, key: str, parts: list[bytes], end: int, total: int, wanted: _Filter) -> JsonAnswer:
+    def _page(
+        self, key: str, noun: str, items: Sequence[Any], asked: Asked, serialise: Callable[[Any], bytes]
+    ) -> JsonAnswer:
+        shown = [] if self._faults.active("gong", "empty") else items
+        if not shown and asked.filtered:
+            return failure(404, f"No {noun} found corresponding to the provided filters")
+        if asked.cursor and self._faults.cursor_expires("gong"):
+            raise Refused("The cursor has expired")
+        begin, end = self._faults.page("gong", asked.start(len(shown)), PER_PAGE, len(shown))
+        parts = [serialise(item) for item in shown[begin:end]]
         records: dict[str, Any] = {
-            "totalRecords": total,
+            "totalRecords": len(shown),
             "currentPageSize": len(parts),
             "currentPageNumber": max(end - 1, 0) // PER_PAGE,
         }
-        if end < total:
-            records["cursor"] = _cursor(end, wanted)
+        if end < len(shown):
+            records["cursor"] = asked.cursor_to(end)
         head = orjson.dumps({"requestId": random_id(19), "records": records})
         return JsonAnswer(head[:-1] + b',"' + key.encode() + b'":[' + b",".join(parts) + b"]}")
 
-    def _position(self, cursor: Any, wanted: _Filter, total: int) -> int:
-        if self._faults.cursor_expires("gong"):
-            raise _Refused("The cursor has expired")
-        try:
-            position, fingerprint = base64.urlsafe_b64decode(str(cursor)).decode().split(".")
-            start = int(position)
-        except ValueError:
-            raise _Refused("The cursor is invalid") from None
-        if fingerprint != wanted.fingerprint or not 0 <= start < total:
-            raise _Refused("The cursor is invalid: it belongs to another request")
-        return start
+
+def _as_user(person: GongUser) -> bytes:
+    return orjson.dumps(content.user(person))
 
 
-def _cursor(position: int, wanted: _Filter) -> str:
-    return base64.urlsafe_b64encode(f"{position:07d}.{wanted.fingerprint}".encode()).decode()
-
-
-def _required_filter(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    wanted = body.get("filter")
-    if not isinstance(wanted, Mapping):
-        raise _Refused("filter: must not be null")
-    return wanted
-
-
-def _read_filter(given: Mapping[str, Any]) -> _Filter:
-    since, until = _moment(given, "fromDateTime"), _moment(given, "toDateTime")
-    if since is not None and until is not None and since > until:
-        raise _Refused("fromDateTime must not be later than toDateTime")
-    return _Filter(
-        since, until, given.get("workspaceId") or None, _ids(given, "callIds"), _ids(given, "primaryUserIds")
-    )
-
-
-def _moment(given: Mapping[str, Any], name: str) -> datetime | None:
-    text = given.get(name)
-    if not text:
-        return None
-    try:
-        moment = datetime.fromisoformat(str(text))
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise _Refused(f"{name}: '{text}' is not an ISO-8601 date-time with an offset")
-    return moment.astimezone(UTC)
-
-
-def _ids(given: Mapping[str, Any], name: str) -> frozenset[str] | None:
-    value = given.get(name)
-    if value is None:
-        return None
-    if not isinstance(value, list):
-        raise _Refused(f"{name}: must be a list of ids")
-    return frozenset(str(item) for item in value) if value else None
-
-
-def _check_selector(selector: Any) -> None:
-    if not isinstance(selector, Mapping):
-        raise _Refused("contentSelector: must be an object")
-    if selector.get("context", "None") not in ("None", "Basic", "Extended"):
-        raise _Refused(f"contentSelector.context: unknown value '{selector.get('context')}'")
-    if not isinstance(selector.get("exposedFields") or {}, Mapping):
-        raise _Refused("contentSelector.exposedFields: must be an object")
+def late_call(calls: Sequence[GongCall], began: datetime) -> GongCall:
+    """A call that began at `began`, like the last one before it, under an id of its own."""
+    earlier = [call for call in calls if call.started <= began]
+    likeness = earlier[-1] if earlier else calls[0]
+    identifier = f"{likeness.id}1"[-19:]
+    while any(call.id == identifier for call in calls):
+        identifier = f"{identifier}1"[-19:]
+    parties = [party | {"id": f"{party.get('id')}1"} for party in likeness.parties]
+    return replace(likeness, id=identifier, started=began, parties=parties)

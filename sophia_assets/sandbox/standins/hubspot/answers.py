@@ -55,6 +55,16 @@ def unauthorized() -> JsonAnswer:
     )
 
 
+def missing_scope(scope: str) -> JsonAnswer:
+    """The 403 for a token whose app may not read what was asked for."""
+    detail = {
+        "message": "One or more of the following scopes are required.",
+        "context": {"requiredGranularScopes": [scope]},
+    }
+    message = "This app hasn't been granted all required scopes to make this call."
+    return failure(403, message, "MISSING_SCOPES", [detail])
+
+
 class HubSpotErrors(VendorErrors):
     """HubSpot's bodies for the failures that a fault can cause."""
 
@@ -92,7 +102,9 @@ class Budget:
         return rate_limited("TEN_SECONDLY_ROLLING", self.headers()) if self._window.take() else None
 
     def headers(self) -> dict[str, str]:
-        """The headers of every answer but a search's."""
+        """The headers of every answer but a search's; none where no limit is kept."""
+        if not self._enforced:
+            return {}
         return {
             "X-HubSpot-RateLimit-Max": str(REQUESTS_PER_WINDOW),
             "X-HubSpot-RateLimit-Remaining": str(self._window.remaining),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -29,6 +29,9 @@ ASSOCIATIONS_PER_PAGE = 100
 _SHAPES_KEPT = 8
 _SEARCHES_KEPT = 16
 _FRAGMENTS_KEPT = 400_000
+
+# Where a page that begins at its first argument ends: (start, most, total) -> end.
+PageEnd = Callable[[int, int, int], int]
 
 _K = TypeVar("_K")
 _V = TypeVar("_V")
@@ -56,6 +59,8 @@ class Associations:
                 company = record.properties.get("associatedcompanyid") if object_type == "contacts" else None
                 if company:
                     self._add("contacts", record.id, "companies", company)
+        for link in data.links:
+            self._add(*link)
 
     def _add(self, from_type: str, from_id: str, to_type: str, to_id: str) -> None:
         for a, a_id, b, b_id in ((from_type, from_id, to_type, to_id), (to_type, to_id, from_type, from_id)):
@@ -69,7 +74,13 @@ class Associations:
 class ObjectStore:
     """All records of one object type."""
 
-    def __init__(self, object_type: str, records: Sequence[HubSpotRecord], associations: Associations) -> None:
+    def __init__(
+        self,
+        object_type: str,
+        records: Sequence[HubSpotRecord],
+        associations: Associations,
+        removed: frozenset[str] = frozenset(),
+    ) -> None:
         self.object_type = object_type
         self.associations = associations
         self._lists = {
@@ -77,7 +88,7 @@ class ObjectStore:
             for archived in (False, True)
         }
         self._positions = {flag: {r.id: at for at, r in enumerate(listed)} for flag, listed in self._lists.items()}
-        self.known = frozenset(STANDARD_PROPERTIES[object_type]).union(*(r.properties for r in records))
+        self.known = frozenset(STANDARD_PROPERTIES[object_type]).union(*(r.properties for r in records)) - removed
         self._columns: dict[str, list[Value]] = {}
         self._fragments: OrderedDict[Shape, dict[str, bytes]] = OrderedDict()
         self._searches: OrderedDict[tuple[Any, ...], list[int]] = OrderedDict()
@@ -88,24 +99,25 @@ class ObjectStore:
         at = self._positions[archived].get(record_id)
         return None if at is None else self._lists[archived][at]
 
-    def page(self, archived: bool, after: str, limit: int) -> tuple[list[HubSpotRecord], str | None]:
+    def page(self, archived: bool, after: str, limit: int, end_of: PageEnd) -> tuple[list[HubSpotRecord], str | None]:
         """Up to `limit` records after the id `after` in the order of ids, and the next page's `after`."""
         listed = self._lists[archived]
         start = 0
         if after:
             at = self._positions[archived].get(after)
             start = bisect_right(listed, _text_order(after), key=_id_order) if at is None else at + 1
-        end = start + limit
+        end = end_of(start, limit, len(listed))
         return listed[start:end], listed[end - 1].id if end < len(listed) else None
 
-    def found(self, search: Search) -> tuple[list[HubSpotRecord], int]:
-        """The page of records that a search finds, and how many it finds in all. The archived are never found."""
+    def found(self, search: Search, end_of: PageEnd) -> tuple[list[HubSpotRecord], int, int]:
+        """The page of records that a search finds, where it ends, and how many are found. Never the archived."""
         live = self._lists[False]
         positions = self._searches.get(search.selection)
         if positions is None:
             positions = find(search, len(live), self._column, DEFAULT_PROPERTIES[self.object_type])
             _remember(self._searches, search.selection, positions, _SEARCHES_KEPT)
-        return [live[at] for at in positions[search.after : search.after + search.limit]], len(positions)
+        end = end_of(search.after, search.limit, len(positions))
+        return [live[at] for at in positions[search.after : end]], end, len(positions)
 
     def serialised(self, records: Sequence[HubSpotRecord], shape: Shape) -> bytes:
         """The records as the inside of a JSON list."""

@@ -8,37 +8,46 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import logging
 import secrets
 import threading
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from sophia_assets.errors import ConfigurationError
-from sophia_assets.sandbox.company_data import CompanyData, SnowflakeData, SnowflakeTable
+from sophia_assets.sandbox.company_data import CompanyData, SnowflakeTable
 from sophia_assets.sandbox.config import Credentials
 from sophia_assets.sandbox.standins.answers import JsonAnswer, MalformedBody, read_object, retry_after
-from sophia_assets.sandbox.standins.faults import FaultBoard
+from sophia_assets.sandbox.standins.faults import Fault, FaultBoard
+from sophia_assets.sandbox.standins.snowflake import engine
+from sophia_assets.sandbox.standins.snowflake.changes import changed, untidy
+from sophia_assets.sandbox.standins.snowflake.login import ACCOUNT, ROLE, WAREHOUSE, WRONG_CREDENTIAL, Doorkeeper
 from sophia_assets.sandbox.standins.standin import OnDone, Standin, VendorErrors
 
 if TYPE_CHECKING:
-    import pyarrow
     from fakesnow.instance import FakeSnow
 
 LOGIN_PATH = "/session/v1/login-request"
 QUERY_PATH = "/queries/v1/query-request"
-WRONG_CREDENTIAL = "390100"
 
 
 def failure(code: str, message: str, status: int = 200, headers: dict[str, str] | None = None) -> JsonAnswer:
     """A refusal as Snowflake's wire says it: HTTP 200 and `success` false."""
     body = {"data": {}, "code": code, "message": message, "success": False, "headers": None}
     return JsonAnswer(body, status, headers)
+
+
+def _no_warehouse() -> JsonAnswer:
+    """A query in a session without a warehouse."""
+    message = (
+        "No active warehouse selected in the current session.  "
+        "Select an active warehouse with the 'use warehouse' command."
+    )
+    data = {"errorCode": "000606", "sqlState": "57P03"}
+    return JsonAnswer({"data": data, "code": "000606", "message": message, "success": False})
 
 
 class SnowflakeErrors(VendorErrors):
@@ -54,14 +63,15 @@ class SnowflakeErrors(VendorErrors):
 
     def server_error(self) -> Response:
         """A service that is unavailable for the moment."""
-        return failure("390144", "Service unavailable", 503)
+        return failure("000000", "Service unavailable", 503)
 
 
 def create(company: CompanyData, credentials: Credentials, faults: FaultBoard, *, limits: bool) -> SnowflakeStandin:
     """The stand-in for the company's Snowflake, which has no request limits."""
-    if company.snowflake is None:
-        raise ValueError("the company has no Snowflake")
-    return SnowflakeStandin(company.snowflake, credentials.snowflake_user, credentials.snowflake_password, faults)
+    doorkeeper = Doorkeeper(
+        credentials.snowflake_user, credentials.snowflake_password, credentials.snowflake_public_key
+    )
+    return SnowflakeStandin(company, doorkeeper, faults)
 
 
 class SnowflakeStandin(Standin):
@@ -70,25 +80,61 @@ class SnowflakeStandin(Standin):
     system = "snowflake"
     errors = SnowflakeErrors()
 
-    def __init__(self, data: SnowflakeData, user: str, password: str, faults: FaultBoard) -> None:
+    def __init__(self, company: CompanyData, doorkeeper: Doorkeeper, faults: FaultBoard) -> None:
         super().__init__()
-        self._data = data
-        self._user = user
-        self._password = password
+        self._doorkeeper = doorkeeper
         self._faults = faults
         self._ready = asyncio.Event()
         self._engine: FakeSnow | None = None
         self._failure: Exception | None = None
+        self._filling = threading.Lock()
+        self._untidy: float | None = None
+        self._without_warehouse: set[str] = set()
+        self._tables: list[SnowflakeTable] = []
+        self.load(company)
+
+    def load(self, company: CompanyData) -> None:
+        """Serve this company from now on, in sessions that are open, too. It must use Snowflake."""
+        if company.snowflake is None:
+            raise ValueError("the company has no Snowflake")
+        self._database = company.snowflake.database
+        self._serve(company.snowflake.tables)
+
+    def play(self, fault: Fault) -> None:
+        """See `Standin.play`."""
+        self._serve(changed(self._tables, fault))
+
+    def _serve(self, tables: Sequence[SnowflakeTable]) -> None:
+        with self._filling:
+            gone = {table.name for table in self._tables} - {table.name for table in tables}
+            self._tables = list(tables)
+            if self._engine is not None:
+                engine.drop(self._engine, self._database, sorted(gone))
+                engine.fill(self._engine, self._database, self._shown())
+
+    def _shown(self) -> list[SnowflakeTable]:
+        """The tables, as untidy as a `pages` fault has them."""
+        if self._untidy is None:
+            return self._tables
+        return [untidy(table, self._untidy) for table in self._tables]
+
+    def _tidy_up(self) -> None:
+        """Make the tables untidy, or tidy again, where that has been asked for."""
+        fault = self._faults.active("snowflake", "pages")
+        seed = fault.argument if fault else None
+        if seed != self._untidy:
+            self._untidy = seed
+            self._serve(self._tables)
 
     def settings(self, host: str, port: int) -> dict[str, str]:
         """See `Standin.settings`."""
         return {
-            "SNOWFLAKE_ACCOUNT": "sandbox",
-            "SNOWFLAKE_USER": self._user,
-            "SNOWFLAKE_PASSWORD": self._password,
-            "SNOWFLAKE_DATABASE": self._data.database,
-            "SNOWFLAKE_WAREHOUSE": "SANDBOX_WH",
-            "SNOWFLAKE_ROLE": "SANDBOX_READER",
+            "SNOWFLAKE_ACCOUNT": ACCOUNT.lower(),
+            "SNOWFLAKE_USER": self._doorkeeper.user,
+            "SNOWFLAKE_PASSWORD": self._doorkeeper.password,
+            "SNOWFLAKE_DATABASE": self._database,
+            "SNOWFLAKE_WAREHOUSE": WAREHOUSE,
+            "SNOWFLAKE_ROLE": ROLE,
             "SNOWFLAKE_HOST": host,
             "SNOWFLAKE_PORT": str(port),
             "SNOWFLAKE_PROTOCOL": "http",
@@ -100,7 +146,8 @@ class SnowflakeStandin(Standin):
 
         def work() -> None:
             try:
-                self._engine = load_engine(self._data)
+                with self._filling:
+                    self._engine = engine.make_engine(self._database, self._shown())
             except Exception as problem:
                 self._failure = problem
             loop.call_soon_threadsafe(done)
@@ -118,11 +165,21 @@ class SnowflakeStandin(Standin):
             await SnowflakeErrors().server_error()(scope, receive, send)
         elif scope["path"] == LOGIN_PATH:
             await (await self._login(Request(scope, receive)))(scope, receive, send)
+        elif scope["path"] == QUERY_PATH:
+            await self._query(scope, receive, send)
         else:
             from fakesnow.server import app
 
-            empty = scope["path"] == QUERY_PATH and self._faults.active("snowflake", "empty")
-            await app(scope, receive, _emptied(send) if empty else send)
+            await app(scope, receive, send)
+
+    async def _query(self, scope: Scope, receive: Receive, send: Send) -> None:
+        from fakesnow.server import app
+
+        if Request(scope).headers.get("authorization") in self._without_warehouse:
+            await _no_warehouse()(scope, receive, send)
+            return
+        self._tidy_up()
+        await app(scope, receive, _emptied(send) if self._faults.active("snowflake", "empty") else send)
 
     async def _login(self, request: Request) -> Response:
         from fakesnow.server import sessions
@@ -133,14 +190,19 @@ class SnowflakeStandin(Standin):
             body = (await read_object(request)).get("data") or {}
         except MalformedBody as problem:
             return failure("390101", f"malformed login request: {problem}", 400)
-        if body.get("LOGIN_NAME") != self._user or not self._password_is(body.get("PASSWORD")):
-            return SnowflakeErrors().unauthorized()
+        names = {"database": "databaseName", "schema": "schemaName", "warehouse": "warehouse"}
+        named = {key: _identifier(request.query_params.get(name)) for key, name in names.items()}
+        refusal = self._doorkeeper.refusal(body, _identifier(request.query_params.get("roleName")))
+        if refusal is not None:
+            return failure(*refusal)
         parameters = body.get("SESSION_PARAMETERS") or {}
-        named = {key: request.query_params.get(f"{key}Name") for key in ("database", "schema", "warehouse")}
         token = secrets.token_urlsafe(32)
         sessions[token] = self._engine.connect(
-            _identifier(named["database"]), _identifier(named["schema"]), autocommit=parameters.get("AUTOCOMMIT", True)
+            named["database"], named["schema"], autocommit=parameters.get("AUTOCOMMIT", True)
         )
+        # A warehouse that is not there is no reason to refuse the login: the first query is.
+        if named["warehouse"] not in (None, WAREHOUSE):
+            self._without_warehouse.add(f'Snowflake Token="{token}"')
         return JsonAnswer(
             {
                 "data": {
@@ -163,9 +225,6 @@ class SnowflakeStandin(Standin):
                 "success": True,
             }
         )
-
-    def _password_is(self, given: Any) -> bool:
-        return isinstance(given, str) and secrets.compare_digest(given.encode(), self._password.encode())
 
 
 def _identifier(name: str | None) -> str | None:
@@ -200,58 +259,3 @@ def _no_rows(stream: str) -> str:
     # The schema alone: the real connector crashes on a batch without rows.
     pyarrow.ipc.new_stream(sink, schema).close()
     return base64.b64encode(sink.getvalue().to_pybytes()).decode()
-
-
-def load_engine(data: SnowflakeData) -> FakeSnow:
-    """A fakesnow instance that holds the data. Raises ConfigurationError for a table that it cannot hold."""
-    import fakesnow.server  # noqa: F401 - imported here, in the thread, because it takes seconds
-    from fakesnow.instance import FakeSnow
-
-    logging.getLogger("fakesnow.server").setLevel(logging.CRITICAL)
-    engine = FakeSnow()
-    database = data.database.upper()
-    for table in data.tables:
-        schema, _, name = table.name.upper().partition(".")
-        connection = engine.connect(database, schema)
-        try:
-            columns = ", ".join(f"{column} {kind}" for column, kind in table.columns.items())
-            connection.cursor().execute(f"CREATE TABLE {name} ({columns})")
-            _fill(engine, f"{database}.{schema}.{name}", table)
-        except Exception as problem:
-            raise ConfigurationError(
-                f"table {table.name} cannot be served: {problem}", system="snowflake", remedy="Check its columns' types"
-            ) from problem
-        finally:
-            connection.close()
-    # A database that does not exist is an error in Snowflake, not created by connecting.
-    engine.create_database_on_connect = engine.create_schema_on_connect = False
-    return engine
-
-
-def _fill(engine: FakeSnow, name: str, table: SnowflakeTable) -> None:
-    if not table.rows:
-        return
-    import pyarrow
-
-    columns = zip(*table.rows, strict=True)
-    rows = pyarrow.table([_array(values) for values in columns], names=list(table.columns))
-    with engine.duck_conn.cursor() as duck:
-        duck.register("_rows", rows)
-        duck.execute(f"INSERT INTO {name} SELECT * FROM _rows")
-        duck.unregister("_rows")
-
-
-def _array(values: Sequence[Any]) -> pyarrow.Array:
-    """A column as Arrow; where the values' types are mixed, as text, which the insert casts."""
-    import pyarrow
-
-    try:
-        return pyarrow.array(values)
-    except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError):
-        return pyarrow.array([_text(value) for value in values], pyarrow.string())
-
-
-def _text(value: Any) -> str | None:
-    if isinstance(value, dict | list):
-        return orjson.dumps(value).decode()
-    return None if value is None else str(value)

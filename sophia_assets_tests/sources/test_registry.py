@@ -12,15 +12,15 @@ from sophia_assets.sources import registry
 
 
 def test_systems_tables_and_groups_are_found() -> None:
-    assert {"gong", "hubspot", "snowflake"} <= set(registry.SYSTEMS)
+    assert set(registry.SYSTEMS) == {"gong", "hubspot", "linear", "pinecone", "redis", "slack", "snowflake"}
     assert registry.table("hubspot.deals").primary_key == ("deal_id",)
-    assert [table.name for table in registry.groups("hubspot")["deals"]] == ["deals", "deal_history", "deal_companies"]
+    assert [table.name for table in registry.groups("linear")["issues"]] == ["issues", "issue_labels", "issue_history"]
     assert all(table in registry.tables() for table in registry.tables("gong"))
 
 
 def test_what_is_unknown_is_refused_with_what_there_is() -> None:
     with pytest.raises(ConfigurationError, match=r"hubspot\.deals"):
-        registry.table("hubspot.tickets")
+        registry.table("hubspot.quotes")
     with pytest.raises(ConfigurationError, match="snowflake"):
         registry.tables("salesforce")
 

@@ -66,29 +66,75 @@ class WarehouseBusy(SophiaError):
 
 
 class SourceError(SophiaError):
-    """A business system could not be read. The warehouse keeps its last good data."""
+    """A business system could not be read. The warehouse keeps its last good data.
+
+    `kind` is the stable word for the class in logs, metrics and run metadata: connection, authentication,
+    permission, quota, validation, schema_drift, circuit_open; source where none of them applies. The
+    message reads `system/object: what (request id). remedy`.
+
+    An answer that holds nothing is an outcome and never an error: the load's result then has
+    `rows_read` 0, and the run's log and the table's metadata say so.
+    """
 
     exit_code = 5
+    kind = "source"
 
 
 class ConnectionFailed(SourceError):
     """No answer, a cut connection, a time-out, or a 5xx after the retries are spent."""
 
+    kind = "connection"
+
 
 class AuthenticationFailed(SourceError):
-    """The system refused the credential, or the credential lacks a permission."""
+    """The system refused the credential."""
+
+    kind = "authentication"
 
 
-class QuotaExhausted(SourceError):
-    """The system's limit is spent; it must not be asked again before `not_before` (UTC)."""
+class PermissionMissing(AuthenticationFailed):
+    """The system knows the credential, which lacks the permission, scope or grant for what was asked."""
+
+    kind = "permission"
+
+
+class _NotBefore(SourceError):
+    """A failure that lasts until a known moment."""
 
     def __init__(self, message: str, *, not_before: datetime, **where: str | None) -> None:
         super().__init__(message, **where)
         self.not_before = not_before
 
 
+class QuotaExhausted(_NotBefore):
+    """The system's limit is spent; it must not be asked again before `not_before` (UTC)."""
+
+    kind = "quota"
+
+
+class CircuitOpen(_NotBefore):
+    """The system was not asked: its circuit breaker holds requests back until `not_before` (UTC)."""
+
+    kind = "circuit_open"
+
+
 class ResponseInvalid(SourceError):
-    """The system answered with something that its contract does not allow."""
+    """The system answered with something that its contract does not allow, or refused what it was asked.
+
+    `code` is the vendor's own word for it, where it gave one: what a connector branches on.
+    """
+
+    kind = "validation"
+
+    def __init__(self, message: str, *, code: str | None = None, **where: str | None) -> None:
+        super().__init__(message, **where)
+        self.code = code
+
+
+class SchemaDrift(ResponseInvalid):
+    """A declared column has vanished from what the system answers; nothing of the load was stored."""
+
+    kind = "schema_drift"
 
 
 class BriefingMissing(SophiaError):

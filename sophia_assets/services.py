@@ -6,17 +6,18 @@ Dagster, or the command line.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from sophia_assets.errors import ConfigurationError, SophiaError, SourceError
+from sophia_assets.errors import ConfigurationError, QuotaExhausted, SophiaError, SourceError
 from sophia_assets.home import Home, current_home
 from sophia_assets.ingestion.attempts import AttemptLog
-from sophia_assets.ingestion.ingest import group_window, ingest_group
+from sophia_assets.ingestion.ingest import group_window, ingest_group, unfinished_load
+from sophia_assets.ingestion.limiter import Limiters
 from sophia_assets.ingestion.read_ahead import ReadAheadSource
 from sophia_assets.insight.grounds import StatusReader
 from sophia_assets.metrics.catalog import load_catalog
@@ -24,7 +25,7 @@ from sophia_assets.quality.failures import FailureLog
 from sophia_assets.settings import Settings, load_settings
 from sophia_assets.sources import registry
 from sophia_assets.sources.declarations import Window
-from sophia_assets.warehouse.interface import LoadResult, Warehouse
+from sophia_assets.warehouse.interface import LoadResult, Progress, Warehouse
 from sophia_assets.warehouse.models import load_models
 
 if TYPE_CHECKING:
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     from sophia_assets.metrics.computation import FactContext
     from sophia_assets.metrics.facts import FactSet
     from sophia_assets.quality.client import QualityWorker
-
-Progress = Callable[[str, int], None]
 
 
 @dataclass
@@ -68,6 +67,11 @@ class Services:
         return AttemptLog(self.home.path / "attempts")
 
     @cached_property
+    def limiters(self) -> Limiters:
+        """The systems' request limits, shared by all homes' processes: they may use the same accounts."""
+        return Limiters(self.settings.base_home / "limits")
+
+    @cached_property
     def quality_failures(self) -> FailureLog:
         return FailureLog(self.home.path / "quality")
 
@@ -86,9 +90,13 @@ class Services:
         """The client of a system. Raises ConfigurationError or ConnectionFailed where it cannot be reached."""
         if system not in self._sources:
             connection = self.settings.connection(system, self.sandbox_env or self.home.sandbox_env())
-            source = registry.create_source_from_settings(system, connection)
+            source = registry.create_source_from_settings(system, connection, limiters=self.limiters)
             self._sources[system] = ReadAheadSource(source)
         return self._sources[system]
+
+    def requests_made(self, system: str) -> int:
+        """How many requests this process has sent to a system."""
+        return self._sources[system].requests_made if system in self._sources else 0
 
     def span(self, first: date, last: date) -> Window:
         """The cursor time of the business days from `first` to `last`, both included."""
@@ -97,22 +105,71 @@ class Services:
     def start_reading(self, systems: Iterable[str], span: Window) -> None:
         """Begins to read the systems' groups; `ingest` for the same span takes over. A failure shows there."""
         for system in systems:
+            if self.attempts.not_before(system):
+                continue
             for group in registry.groups(system):
                 with suppress(SophiaError):
-                    self.source(system).start(group, self._window(system, group, span))
+                    window = self._window(system, group, span)
+                    # A read that was cut short goes on where it was, and is not begun again ahead of time.
+                    if unfinished_load(system, group, span, self.warehouse, window) is None:
+                        self.source(system).start(group, window)
 
-    def ingest(self, system: str, group: str, span: Window, run_id: str) -> list[LoadResult]:
-        """Loads a group for a span and remembers how it went. Raises SophiaError; the data then stays as it was."""
+    def ping(self, system: str) -> str:
+        """Asks a system for a sign of life; returns a line about the account. Raises SophiaError."""
+        self._refuse_before_time(system, "account")
+        return self.source(system).ping()
+
+    def ingest(
+        self, system: str, group: str, span: Window, run_id: str, progress: Progress | None = None
+    ) -> list[LoadResult]:
+        """Loads a group for a span and remembers how it went. Raises SophiaError; the data then stays as it was.
+
+        A system that asked to be left alone until later is not asked: QuotaExhausted says until when.
+        """
+        self._refuse_before_time(system, group)
         try:
             window = self._window(system, group, span)
             results = ingest_group(
-                self.source(system), group, window, self.warehouse, run_id=run_id, progress=self.progress
+                self.source(system),
+                group,
+                window,
+                self.warehouse,
+                run_id=run_id,
+                progress=progress or self.progress,
+                partition=span,
             )
         except (SourceError, ConfigurationError) as error:
-            self.attempts.failed(system, group, str(error), datetime.now(UTC))
+            self.attempts.failed(
+                system,
+                group,
+                str(error),
+                datetime.now(UTC),
+                kind=getattr(error, "kind", "configuration"),
+                not_before=getattr(error, "not_before", None),
+            )
             raise
         self.attempts.succeeded(system, group)
         return results
+
+    def ask_again(self, system: str) -> None:
+        """Forgets that a system asked to be left alone, for somebody who knows that its limit was raised."""
+        self.attempts.forget(system)
+        self.limiters.lift(system)
+
+    def _refuse_before_time(self, system: str, obj: str) -> None:
+        """Raises QuotaExhausted, without asking, where the system is to be left alone."""
+        not_before = self.attempts.not_before(system)
+        last = self.attempts.last_failure(system)
+        if not_before is None or last is None:
+            return
+        raise QuotaExhausted(
+            f"not asked, since its limit is spent until {not_before:%Y-%m-%d %H:%M} UTC ({last.group} was told so at "
+            f"{datetime.fromisoformat(last.failed_at):%Y-%m-%d %H:%M} UTC)",
+            not_before=not_before,
+            remedy="Run again after that; until then the last good data serves",
+            system=system,
+            obj=obj,
+        )
 
     @property
     def connected(self) -> tuple[str, ...]:
@@ -176,6 +233,8 @@ class Services:
         """Stops readers and the worker."""
         for source in self._sources.values():
             source.close()
+        if "limiters" in self.__dict__:
+            self.limiters.close()
         if "quality" in self.__dict__:
             self.quality.close()
 

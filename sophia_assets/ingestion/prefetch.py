@@ -8,6 +8,8 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import Final, TypeVar
 
+from sophia_assets.ingestion.waiting import waits_end_with
+
 T = TypeVar("T")
 
 
@@ -25,8 +27,9 @@ def prefetched(source: Generator[T, None, None], *, ahead: int, at_once: bool = 
     """Iterates over `source` in a thread of its own, at most `ahead` items before the consumer.
 
     The thread starts with the first item that is asked for, or `at_once`. What the source raises is raised to the
-    consumer at the place where it happened. On leaving, the thread stops after the item it is working
-    on; it is waited for briefly, since it may be in the middle of a slow request.
+    consumer at the place where it happened. On leaving, the thread stops after the item it is working on,
+    and at once where it waits for a limit; it is waited for briefly, since it may be in the middle of a
+    slow request.
     """
     items: queue.Queue[T | BaseException | _End] = queue.Queue(maxsize=ahead)
     stopped = threading.Event()
@@ -42,9 +45,10 @@ def prefetched(source: Generator[T, None, None], *, ahead: int, at_once: bool = 
 
     def work() -> None:
         try:
-            for item in source:
-                if not put(item):
-                    return
+            with waits_end_with(stopped):
+                for item in source:
+                    if not put(item):
+                        return
             put(_END)
         except BaseException as error:
             put(error)

@@ -1,4 +1,4 @@
-"""Tells Dagster which days a first, whole load has covered, so that the days before it do not look missing.
+"""Tells Dagster which days a load has covered beside those that its run reports, so that they do not look missing.
 
 One event per table and day is what Dagster counts partitions by. Reporting them one at a time takes
 minutes on SQLite, so they are written in one transaction; other storages have a batch call for it.
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import dagster as dg
 from dagster._core.events import DagsterEvent, DagsterEventType, StepMaterializationData
@@ -19,26 +20,32 @@ from dagster._core.instance.utils import RUNLESS_JOB_NAME, RUNLESS_RUN_ID
 _EVENTS_A_STATEMENT = 100
 
 
-def report_covered_days(instance: dg.DagsterInstance, tables: Iterable[dg.AssetKey], days: Sequence[str]) -> None:
-    """Records a materialization of each table for each partition key of `days`.
+def report_covered_days(
+    instance: dg.DagsterInstance, tables: Iterable[dg.AssetKey], days: Sequence[str], metadata: Mapping[str, Any]
+) -> None:
+    """Records a materialization of each table for each partition key of `days`, with `metadata`.
 
     To be called before the load's own materialization is reported, which has to stay the latest one.
     """
     # Imported here: SQLAlchemy would slow every load of the definitions.
     from dagster._core.storage.event_log.sqlite import SqliteEventLogStorage
 
-    events = [_event(key, day) for key in tables for day in days]
+    keys = list(tables)
     storage = instance.event_log_storage
     if not isinstance(storage, SqliteEventLogStorage):
-        storage.store_event_batch(events)
+        storage.store_event_batch([_event(key, day, metadata) for key in keys for day in days])
         return
+    events = [_event(key, day, metadata) for key in keys for day in days[:-1]]
     with storage.index_transaction() as connection:
         for first in range(0, len(events), _EVENTS_A_STATEMENT):
             connection.execute(storage.prepare_insert_event_batch(events[first : first + _EVENTS_A_STATEMENT]))
+    # The last one is reported the long way, which also tells the catalog what the table's latest one is.
+    for key in keys if days else ():
+        instance.report_runless_asset_event(dg.AssetMaterialization(key, partition=days[-1], metadata=metadata))
 
 
-def _event(key: dg.AssetKey, day: str) -> EventLogEntry:
-    covered = dg.AssetMaterialization(key, partition=day, metadata={"loaded": "with the whole history, in one read"})
+def _event(key: dg.AssetKey, day: str, metadata: Mapping[str, Any]) -> EventLogEntry:
+    covered = dg.AssetMaterialization(key, partition=day, metadata=metadata)
     return EventLogEntry(
         error_info=None,
         level=logging.INFO,

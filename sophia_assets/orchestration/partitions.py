@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import dagster as dg
 
@@ -14,10 +14,9 @@ def daily_partitions(start: date, timezone: str) -> dg.DailyPartitionsDefinition
     return dg.DailyPartitionsDefinition(start_date=start.isoformat(), timezone=timezone)
 
 
-def span_of(context: dg.AssetExecutionContext) -> Window:
-    """The cursor time (UTC) of the run's partition, or of its whole range of partitions."""
-    window = context.partition_time_window
-    return Window(window.start.astimezone(UTC), window.end.astimezone(UTC))
+def days_of(context: dg.AssetExecutionContext) -> list[str]:
+    """The run's partition keys: one, or a whole range, oldest first."""
+    return list(context.partition_keys)
 
 
 def last_day_of(context: dg.AssetExecutionContext) -> date:
@@ -30,3 +29,11 @@ def days_before(context: dg.AssetExecutionContext) -> list[str]:
     """The partition keys of all days before the run's first one."""
     keys = list(context.assets_def.partitions_def.get_partition_keys())
     return keys[: keys.index(context.partition_key_range.start)]
+
+
+def days_between(context: dg.AssetExecutionContext, span: Window) -> list[str]:
+    """The run's partition keys that lie in `span`."""
+    partitions = context.assets_def.partitions_def
+    assert isinstance(partitions, dg.TimeWindowPartitionsDefinition)
+    starts = ((day, partitions.time_window_for_partition_key(day).start) for day in days_of(context))
+    return [day for day, start in starts if (span.start is None or span.start <= start) and start < span.end]

@@ -6,17 +6,15 @@ from typing import Any
 
 import dagster as dg
 
-from sophia_assets.errors import SophiaError
+from sophia_assets.errors import CircuitOpen, QuotaExhausted, SophiaError, SourceError
+from sophia_assets.orchestration.backfills import LoggedProgress, chunks_of, load_run_id, merged
 from sophia_assets.orchestration.history import report_covered_days
 from sophia_assets.orchestration.metadata import column_schema, preview
-from sophia_assets.orchestration.partitions import days_before, span_of
+from sophia_assets.orchestration.partitions import days_before, days_between, days_of
 from sophia_assets.services import Services
 from sophia_assets.sources import registry
-from sophia_assets.sources.declarations import Table
+from sophia_assets.sources.declarations import Table, Window
 from sophia_assets.warehouse.interface import LoadResult
-
-# A backfill reads this many days a run, so that one bad day costs at most that much.
-DAYS_PER_BACKFILL_RUN = 31
 
 
 def raw_assets(partitions: dg.DailyPartitionsDefinition) -> list[dg.AssetsDefinition]:
@@ -34,37 +32,75 @@ def _group_assets(
     @dg.multi_asset(
         name=f"{system}_{group}",
         specs=[_spec(table, partitions) for table in tables],
-        backfill_policy=dg.BackfillPolicy.multi_run(DAYS_PER_BACKFILL_RUN),
+        can_subset=True,
+        # A range is one run, on the command line too; it is read and stored in bounded chunks.
+        backfill_policy=dg.BackfillPolicy.single_run(),
         pool=f"{system}_api",
         op_tags={"sophia/system": system},
     )
     def load_group(
         context: dg.AssetExecutionContext, services: dg.ResourceParam[Services]
     ) -> Iterator[dg.MaterializeResult[Any]]:
-        span = span_of(context)
-        context.log.info(f"Reading {registry.display_name(system)} {group} up to {span.end:%Y-%m-%d %H:%M} UTC")
-        try:
-            results = services.ingest(system, group, span, context.run_id)
-        except SophiaError as error:
-            raise dg.Failure(
-                description=str(error),
-                metadata={
-                    "what to do": error.remedy or "See the run's log",
-                    "data": "unchanged: the last good rows serve",
-                },
-                allow_retries=False,
-            ) from error
-        if results[0].window.start is None:
-            covered = days_before(context)
-            report_covered_days(context.instance, [dg.AssetKey(result.table.split(".")) for result in results], covered)
+        results = _load(context, services, system, group)
         for result in results:
             context.log.info(_sentence(result))
-            yield dg.MaterializeResult(
-                asset_key=result.table.split("."),
-                metadata=_metadata(result, registry.table(result.table), services),
-            )
+            metadata = _metadata(result, registry.table(result.table), services)
+            key = dg.AssetKey(result.table.split("."))
+            if key in context.selected_asset_keys:
+                yield dg.MaterializeResult(asset_key=key, metadata=metadata)
+            else:
+                # One read brings all tables of the group; the catalog says so also of those that nobody selected.
+                report_covered_days(context.instance, [key], days_of(context), metadata)
 
     return load_group
+
+
+def _load(context: dg.AssetExecutionContext, services: Services, system: str, group: str) -> list[LoadResult]:
+    """Reads the run's days chunk by chunk; one result per table. Raises dg.Failure, after which nothing is retried."""
+    chunks = chunks_of(context)
+    context.log.info(
+        f"Reading {registry.display_name(system)} {group} up to {chunks[-1].end:%Y-%m-%d %H:%M} UTC"
+        + (f" in {len(chunks)} chunks" if len(chunks) > 1 else "")
+    )
+    run_id = load_run_id(context)
+    done: list[list[LoadResult]] = []
+    for number, chunk in enumerate(chunks, start=1):
+        if done and done[-1][0].window.end >= chunk.end:
+            break  # a first load has read everything at once
+        try:
+            progress = LoggedProgress(context.log.info, lambda: services.requests_made(system))
+            done.append(services.ingest(system, group, chunk, run_id, progress))
+        except SophiaError as error:
+            raise _failure(error, number, len(chunks)) from error
+        _report_stored(context, done[-1], chunk, is_last=number == len(chunks))
+    for warning in services.limiters.warnings:
+        context.log.warning(warning)
+    return merged(done)
+
+
+def _report_stored(
+    context: dg.AssetExecutionContext, results: Sequence[LoadResult], chunk: Window, *, is_last: bool
+) -> None:
+    """Tells Dagster of days that are stored before the run's own events do: those of a chunk, and a whole history's."""
+    tables = [dg.AssetKey(result.table.split(".")) for result in results]
+    if results[0].window.start is None:
+        report_covered_days(context.instance, tables, days_before(context), {"loaded": "with the whole history"})
+    elif not is_last:
+        days = days_between(context, chunk)
+        report_covered_days(context.instance, tables, days, {"loaded": f"by run {context.run.run_id}, which went on"})
+        context.log.info(f"Stored {days[0]} to {days[-1]}")
+
+
+def _failure(error: SophiaError, chunk: int, chunks: int) -> dg.Failure:
+    metadata: dict[str, Any] = {"what to do": error.remedy or "See the run's log"}
+    metadata["data"] = "unchanged: the last good rows serve"
+    if chunk > 1:
+        metadata["data"] = f"{chunk - 1} of {chunks} chunks are stored; re-executing the run goes on behind them"
+    if isinstance(error, SourceError):
+        metadata["kind"] = error.kind
+    if isinstance(error, QuotaExhausted | CircuitOpen):
+        metadata["not before"] = dg.MetadataValue.timestamp(error.not_before)
+    return dg.Failure(description=str(error), metadata=metadata, allow_retries=False)
 
 
 def _spec(table: Table, partitions: dg.DailyPartitionsDefinition) -> dg.AssetSpec:
@@ -88,10 +124,13 @@ def _spec(table: Table, partitions: dg.DailyPartitionsDefinition) -> dg.AssetSpe
     )
 
 
+NOTHING_NEW = "the system answered with nothing new"
 _KNOWN_KINDS = {"hubspot", "snowflake", "gong", "slack", "linear", "pinecone", "redis"}
 
 
 def _sentence(result: LoadResult) -> str:
+    if not result.rows_read and not result.deleted:
+        return f"{result.table}: {NOTHING_NEW}; {result.rows_total:,} rows in all"
     return (
         f"{result.table}: {result.rows_read:,} rows read with {result.requests:,} requests in {result.seconds:.1f} s; "
         f"{result.inserted:,} new, {result.updated:,} changed, {result.deleted:,} deleted, "
@@ -113,12 +152,18 @@ def _metadata(result: LoadResult, table: Table, services: Services) -> dict[str,
         "window": f"{_moment(window.start) if window.start else 'the beginning'} to {_moment(window.end)}",
         "preview": dg.MetadataValue.md(preview(services.warehouse, table)),
     }
+    if not result.rows_read:
+        found["outcome"] = NOTHING_NEW
     if result.newest:
         found["newest event"] = dg.MetadataValue.timestamp(result.newest)
     if result.rejected:
         found["rows without a key, left out"] = result.rejected
-    if result.coercion_failures:
-        found["values that did not fit their type"] = dict(result.coercion_failures)
+    if result.quarantined:
+        found["rows set aside, by the column that did not fit"] = dict(result.quarantined)
+    if result.new_fields:
+        found["fields not declared, kept in _extra"] = dict(result.new_fields)
+    if result.unswept:
+        found["deletions not taken over"] = result.unswept
     return found
 
 

@@ -2,39 +2,62 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from typing import Any
 
 import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from sophia_assets.errors import AuthenticationFailed, ConnectionFailed, QuotaExhausted, ResponseInvalid
-from sophia_assets.ingestion.http import ApiProfile, ErrorDetail, HttpTransport, RetryPolicy
+from sophia_assets.errors import (
+    AuthenticationFailed,
+    ConnectionFailed,
+    PermissionMissing,
+    QuotaExhausted,
+    ResponseInvalid,
+    SourceError,
+)
+from sophia_assets.ingestion.http import HttpTransport
 from sophia_assets.ingestion.limiter import RateLimiter
+from sophia_assets.ingestion.requesting import (
+    Answer,
+    ApiProfile,
+    NoAnswer,
+    Outcome,
+    Requester,
+    Verdict,
+    by_status,
+    retry_after,
+)
+from sophia_assets.ingestion.retrying import RetryPolicy
 
 QUICK = RetryPolicy(attempts=3, first_delay=0.01, longest_delay=0.02, longest_wait=3.0, read_timeout=2.0)
 
 
-def _detail(body: Any) -> ErrorDetail:
-    if not isinstance(body, Mapping):
-        return ErrorDetail()
-    return ErrorDetail(body.get("message", ""), body.get("id"), exhausted=body.get("daily", False))
+def _classify(answer: Answer) -> Verdict:
+    body = answer.body if isinstance(answer.body, Mapping) else {}
+    message, code = body.get("message", ""), body.get("code")
+    if answer.status == 404 and message == "nothing matches":
+        return Verdict(Outcome.EMPTY)
+    if answer.status == 401 and "scope" in message:
+        return Verdict(Outcome.NO_PERMISSION, message)
+    if code == "RATELIMITED":
+        return Verdict(Outcome.LIMITED, message, wait=0.2)
+    return by_status(answer, message, body.get("id"), code=code, exhausted=body.get("daily", False))
 
 
 def _transport(base_url: str, limiter: RateLimiter | None = None, retry: RetryPolicy = QUICK) -> HttpTransport:
     profile = ApiProfile(
         system="shop", label="Shop", base_url=base_url, base_url_setting="SHOP_URL",
-        credential_remedy="Check SHOP_TOKEN", permission_remedy="Widen SHOP_TOKEN's scopes", error_detail=_detail,
-        is_permission=lambda detail: "scope" in detail.message,
-        is_empty=lambda status, detail: status == 404 and detail.message == "nothing matches",
+        credential_remedy="Check SHOP_TOKEN", permission_remedy="Widen SHOP_TOKEN's scopes", classify=_classify,
         retry=retry,
     )  # fmt: skip
-    return HttpTransport(profile, "Bearer secret", limiter or RateLimiter(1000, 1.0))
+    return HttpTransport(profile, limiter or RateLimiter(1000, 1.0), authorization="Bearer secret")
 
 
 @pytest.fixture
@@ -81,8 +104,10 @@ def test_json_that_stays_torn_is_an_invalid_response(httpserver: HTTPServer, tra
 
 
 def test_nobody_listening_is_a_failed_connection_that_names_the_setting() -> None:
+    transport = _transport("http://127.0.0.1:9", retry=replace(QUICK, attempts=8, connection_attempts=2))
     with pytest.raises(ConnectionFailed, match=r"cannot be reached.*SHOP_URL"):
-        _transport("http://127.0.0.1:9").request("GET", "/things", obj="things")
+        transport.request("GET", "/things", obj="things")
+    assert transport.requests_made == 2
 
 
 def test_an_address_that_is_none_is_explained() -> None:
@@ -90,19 +115,70 @@ def test_an_address_that_is_none_is_explained() -> None:
         _transport("shop.example").request("GET", "/things", obj="things")
 
 
-@pytest.mark.parametrize(("status", "message", "remedy"), [
-    (401, "bad token", "Check SHOP_TOKEN"),
-    (401, "missing scope", "Widen SHOP_TOKEN"),
-    (403, "no", "Widen SHOP_TOKEN"),
+@pytest.mark.parametrize(("status", "message", "error", "remedy"), [
+    (401, "bad token", AuthenticationFailed, "Check SHOP_TOKEN"),
+    (401, "missing scope", PermissionMissing, "Widen SHOP_TOKEN"),
+    (403, "no", PermissionMissing, "Widen SHOP_TOKEN"),
 ])  # fmt: skip
 def test_a_refusal_is_not_tried_again_and_says_what_to_check(
-    httpserver: HTTPServer, transport: HttpTransport, status: int, message: str, remedy: str
+    httpserver: HTTPServer, transport: HttpTransport, status: int, message: str, error: type[SourceError], remedy: str
 ) -> None:
     httpserver.expect_request("/things").respond_with_json({"message": message}, status)
 
-    with pytest.raises(AuthenticationFailed, match=remedy):
+    with pytest.raises(AuthenticationFailed, match=remedy) as caught:
         transport.request("GET", "/things", obj="things")
+    assert type(caught.value) is error
     assert transport.requests_made == 1
+
+
+def test_a_refusal_in_plain_text_is_understood_by_its_status(httpserver: HTTPServer, transport: HttpTransport) -> None:
+    httpserver.expect_request("/things").respond_with_data("Unauthorized", 401)
+
+    with pytest.raises(AuthenticationFailed, match="Check SHOP_TOKEN"):
+        transport.request("GET", "/things", obj="things")
+
+
+def test_a_vendors_own_word_for_an_error_reaches_the_connector(
+    httpserver: HTTPServer, transport: HttpTransport
+) -> None:
+    httpserver.expect_request("/things").respond_with_json({"message": "Query too complex", "code": "INPUT"}, 400)
+
+    with pytest.raises(ResponseInvalid) as caught:
+        transport.request("GET", "/things", obj="things")
+    assert (caught.value.code, caught.value.kind) == ("INPUT", "validation")
+
+
+@pytest.mark.parametrize("status", [200, 400, 429])
+def test_a_limit_is_one_whatever_the_status_says(httpserver: HTTPServer, transport: HttpTransport, status: int) -> None:
+    arrivals: list[float] = []
+
+    def answer(_: Request) -> Response:
+        arrivals.append(time.monotonic())
+        return Response(OK, 200) if len(arrivals) > 1 else Response('{"code": "RATELIMITED"}', status)
+
+    httpserver.expect_request("/things").respond_with_handler(answer)
+
+    assert transport.request("GET", "/things", obj="things") == {"ok": True}
+    assert arrivals[1] - arrivals[0] >= 0.2
+
+
+def test_forms_extra_headers_and_a_bare_credential_are_sent(httpserver: HTTPServer) -> None:
+    seen: list[Request] = []
+
+    def answer(request: Request) -> Response:
+        request.form  # noqa: B018, parses the body while it is there
+        seen.append(request)
+        return Response(OK, 200)
+
+    httpserver.expect_request("/things").respond_with_handler(answer)
+    profile = _transport(httpserver.url_for("").rstrip("/")).profile
+    transport = HttpTransport(profile, RateLimiter(10, 1.0), authorization="key-1", headers={"Api-Key": "key-2"})
+
+    transport.request("POST", "/things", obj="things", form={"channel": "C1", "limit": 200})
+
+    (request,) = seen
+    assert dict(request.form) == {"channel": "C1", "limit": "200"}
+    assert (request.headers["Authorization"], request.headers["Api-Key"]) == ("key-1", "key-2")
 
 
 def test_nothing_found_is_none_and_any_other_404_an_error(httpserver: HTTPServer, transport: HttpTransport) -> None:
@@ -160,11 +236,117 @@ def test_limits_without_end_are_reported(httpserver: HTTPServer) -> None:
     assert transport.requests_made == 3
 
 
-def test_retries_have_a_budget_over_all_requests(httpserver: HTTPServer) -> None:
-    thrifty = RetryPolicy(attempts=100, first_delay=0.001, longest_delay=0.001, budget_floor=4)
-    transport = _transport(httpserver.url_for("").rstrip("/"), retry=thrifty)
-    httpserver.expect_request("/things").respond_with_data("", 500)
+def test_retries_beyond_their_share_of_requests_are_slowed_and_not_refused(httpserver: HTTPServer) -> None:
+    slow = replace(QUICK, attempts=4, first_delay=0.001, longest_delay=0.001, budget_floor=1, budget_rate=5.0)
+    transport = _transport(httpserver.url_for("").rstrip("/"), retry=slow)
+    arrivals: list[float] = []
+
+    def answer(_: Request) -> Response:
+        arrivals.append(time.monotonic())
+        return Response("", 500)
+
+    httpserver.expect_request("/things").respond_with_handler(answer)
 
     with pytest.raises(ConnectionFailed):
         transport.request("GET", "/things", obj="things")
-    assert transport.requests_made == 5
+    assert len(arrivals) == 4
+    # The first retry is within the budget; each further one waits for most of a fifth of a second.
+    assert arrivals[2] - arrivals[1] > 0.1 and arrivals[3] - arrivals[2] > 0.1
+
+
+def test_an_answer_that_trickles_in_ends_with_the_requests_deadline(httpserver: HTTPServer) -> None:
+    transport = _transport(httpserver.url_for("").rstrip("/"), retry=replace(QUICK, deadline=0.3, read_timeout=5.0))
+    released = threading.Event()
+
+    def trickle() -> Iterator[bytes]:
+        while not released.wait(0.02):
+            yield b" "
+
+    httpserver.expect_request("/things").respond_with_handler(lambda _: Response(trickle(), 200))
+
+    with pytest.raises(ConnectionFailed, match="did not answer in time"):
+        transport.request("GET", "/things", obj="things")
+    released.set()
+
+
+def test_a_long_retry_after_on_a_server_error_is_reported_at_once(
+    httpserver: HTTPServer, transport: HttpTransport
+) -> None:
+    _answers(httpserver, Response("", 503, headers={"Retry-After": "7200"}))
+
+    with pytest.raises(QuotaExhausted):
+        transport.request("GET", "/things", obj="things")
+    assert transport.requests_made == 1
+
+
+def test_whoever_uses_the_same_limit_waits_for_a_retry_after_too(httpserver: HTTPServer) -> None:
+    limiter = RateLimiter(1000, 1.0)
+    url = httpserver.url_for("").rstrip("/")
+    _answers(httpserver, Response("", 429, headers={"Retry-After": "7200"}))
+    with pytest.raises(QuotaExhausted):
+        _transport(url, limiter).request("GET", "/things", obj="things")
+
+    other = _transport(url, limiter)
+    with pytest.raises(QuotaExhausted):
+        other.request("GET", "/others", obj="others")
+    assert other.requests_made == 0
+
+
+def test_a_date_is_understood_by_the_vendors_own_clock() -> None:
+    hours_ago = datetime.now(UTC) - timedelta(hours=3)
+    headers = {
+        "Date": format_datetime(hours_ago, usegmt=True),
+        "Retry-After": format_datetime(hours_ago + timedelta(seconds=30), usegmt=True),
+    }
+    assert retry_after(headers) == 30
+    assert [retry_after({"Retry-After": text}) for text in ("0", "7200", "soon", "-1", "nan", "")] == [
+        0, 7200, None, None, None, None,
+    ]  # fmt: skip
+
+
+def test_closing_ends_a_wait(httpserver: HTTPServer, transport: HttpTransport) -> None:
+    asked = threading.Event()
+
+    def answer(_: Request) -> Response:
+        asked.set()
+        return Response("", 429, headers={"Retry-After": "2"})
+
+    httpserver.expect_request("/things").respond_with_handler(answer)
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(transport.request, "GET", "/things", obj="things")
+        assert asked.wait(5)
+        transport.close()
+        with pytest.raises(ConnectionFailed, match="ended while waiting"):
+            reading.result(5)
+    assert transport.requests_made == 1
+
+
+def test_a_sender_of_another_library_is_retried_and_counted_alike() -> None:
+    requester = Requester(_transport("redis://shop").profile, RateLimiter(1000, 1.0))
+    tries: Iterator[NoAnswer | Answer] = iter(
+        [NoAnswer("cut the connection"), NoAnswer("did not answer in time"), Answer(200, body=b"pong")]
+    )
+
+    def send(_: float) -> Answer:
+        item = next(tries)
+        if isinstance(item, NoAnswer):
+            raise item
+        return item
+
+    answer = requester.ask(send, obj="events")
+
+    assert answer is not None and answer.body == b"pong"
+    assert requester.requests_made == 3
+
+
+def test_what_a_sender_says_of_the_last_failure_is_raised_once_the_tries_are_spent() -> None:
+    requester = Requester(_transport("redis://shop").profile, RateLimiter(1000, 1.0))
+    mine = ConnectionFailed("the session ended", system="shop", remedy="Run again")
+
+    def send(_: float) -> Answer:
+        raise NoAnswer("is away", error=mine)
+
+    with pytest.raises(ConnectionFailed) as caught:
+        requester.ask(send, obj="events")
+    assert caught.value is mine
+    assert requester.requests_made == QUICK.attempts

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,7 @@ class _Owners:
     def ping(self) -> str:
         return "here"
 
-    def read(self, group: str, window: Window) -> Iterator[ReadItem]:
+    def read(self, group: str, window: Window, resume: Any = None) -> Iterator[ReadItem]:
         self.requests_made += 1
         yield Rows(group, [{"owner_id": "1", "last_name": "Example"}])
         if self.broken:
@@ -68,4 +69,4 @@ def test_an_answer_of_another_shape_is_an_invalid_response(warehouse: DuckDBWare
 
 def test_an_unknown_group_is_refused_with_the_ones_there_are(warehouse: DuckDBWarehouse) -> None:
     with pytest.raises(ConfigurationError, match="pipelines"):
-        ingest_group(_Owners(), "tickets", WINDOW, warehouse, run_id="one")
+        ingest_group(_Owners(), "no_such_group", WINDOW, warehouse, run_id="one")

@@ -51,6 +51,11 @@ class Platform:
         keys = {dg.AssetKey([table.system, table.name]) for table in tables}
         return self._execute(ingest_job_name(system), assets=keys, day=day, tags=tags)
 
+    def read(self, table: str, day: str = DAY) -> Any:
+        """Reads for a day what one table needs, as selecting it alone in the UI does."""
+        system = table.split(".")[0]
+        return self._execute(ingest_job_name(system), assets=[dg.AssetKey(table.split("."))], day=day)
+
     def check(self, *tables: str) -> Any:
         """Runs every check of the tables."""
         wanted = {key for key in self._graph.asset_check_keys if ".".join(key.asset_key.path) in tables}

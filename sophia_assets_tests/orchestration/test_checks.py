@@ -11,11 +11,12 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
-from sophia_assets.orchestration.checks import NEWEST_EVENT, NOT_EMPTY
+from sophia_assets.errors import SchemaDrift
+from sophia_assets.orchestration.checks import AS_DECLARED, NEWEST_EVENT, NOT_EMPTY, NOT_SET_ASIDE
 from sophia_assets.quality.client import QualityWorker
 from sophia_assets.quality.tables import newest_event
 from sophia_assets.sources import registry
-from sophia_assets.sources.declarations import Expectation, Rows, Window
+from sophia_assets.sources.declarations import CompleteSet, Expectation, Rows, Window
 from sophia_assets.warehouse.interface import Load
 from sophia_assets_tests.orchestration.platform import Platform, evaluations, shown
 
@@ -149,6 +150,59 @@ def test_a_source_that_answers_with_nothing_new_is_told_by_its_newest_event(chec
     assert metadata["expected"] == "an event within 4 days of the time up to which the table was read"
     assert metadata["observed"] == "newest event 2026-01-20 10:00, read up to 2026-02-01 00:00 (UTC)"
     assert "nothing new has happened" in metadata["what to do"]
+
+
+def item_of(platform: Platform, table: str, check: str) -> Any:
+    """How one check of a table came out."""
+    return evaluations(platform.check(table))[f"{table}.{check}"]
+
+
+def test_new_fields_pass_and_are_listed(checked: Platform) -> None:
+    fill(checked, "snowflake.satisfaction", [response(1, mood="good", channel="mail")])
+    item = item_of(checked, "snowflake.satisfaction", AS_DECLARED)
+    assert item.passed
+    assert shown(item.metadata)["observed"] == "as declared; not declared, kept in _extra: channel, mood"
+
+
+def test_a_vanished_column_is_an_error_that_names_it_and_says_what_to_do(checked: Platform) -> None:
+    fill(checked, "snowflake.satisfaction", [response(number) for number in range(30)])
+    with pytest.raises(SchemaDrift):
+        fill(
+            checked,
+            "snowflake.satisfaction",
+            [response(number, score=None) for number in range(30)],
+            END + timedelta(days=1),
+        )
+    item = item_of(checked, "snowflake.satisfaction", AS_DECLARED)
+    assert not item.passed and item.severity is dg.AssetCheckSeverity.ERROR
+    metadata = shown(item.metadata)
+    assert metadata["observed"].startswith("score vanished from 30 rows, 30 of which had held a value (")
+    assert "sources/snowflake/tables.py" in metadata["what to do"]
+
+
+def test_deletions_that_were_not_taken_over_are_a_warning(checked: Platform) -> None:
+    fill(checked, "snowflake.satisfaction", [response(number) for number in range(11)])
+    declared = registry.table("snowflake.satisfaction")
+    load = Load("empty", "run", [declared], Window(None, END))
+    checked.services.warehouse.load(load, [CompleteSet(declared.name)])
+    item = item_of(checked, "snowflake.satisfaction", AS_DECLARED)
+    assert not item.passed and item.severity is dg.AssetCheckSeverity.WARN
+    assert shown(item.metadata)["observed"].endswith("the system answered with no row at all")
+
+
+@pytest.mark.parametrize(
+    ("good", "severity"), [(99, dg.AssetCheckSeverity.WARN), (9, dg.AssetCheckSeverity.ERROR)], ids=["few", "many"]
+)
+def test_rows_set_aside_are_counted_and_many_are_an_error(
+    good: int, severity: dg.AssetCheckSeverity, checked: Platform
+) -> None:
+    fill(checked, "snowflake.satisfaction", [response(0, score="high"), *(response(n + 1) for n in range(good))])
+    item = item_of(checked, "snowflake.satisfaction", NOT_SET_ASIDE)
+    assert not item.passed and item.severity is severity
+    metadata = shown(item.metadata)
+    assert metadata["observed"] == f"1 of {good + 1} rows set aside, for score"
+    assert metadata["rows that do not meet it"] == 1
+    assert "_sophia.quarantine" in metadata["what to do"]
 
 
 def test_a_limit_of_less_than_a_day_is_told_in_hours(checked: Platform) -> None:

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.backfill_policy import BackfillPolicyType
 
 from sophia_assets.home import Home
-from sophia_assets.orchestration.checks import NEWEST_EVENT, NOT_EMPTY
+from sophia_assets.orchestration.checks import AS_DECLARED, NEWEST_EVENT, NOT_EMPTY, NOT_SET_ASIDE
 from sophia_assets.orchestration.instance import dagster_home_for
 from sophia_assets.settings import PROJECT_ROOT
 from sophia_assets.sources import registry
@@ -109,7 +110,7 @@ def test_every_raw_table_has_an_asset_with_schema_freshness_and_checks(
     assert spec.metadata["dagster/table_name"] == table.qualified_name
     assert spec.freshness_policy is not None
     assert isinstance(spec.partitions_def, dg.DailyPartitionsDefinition)
-    expected = {item.name for item in table.expectations} | {NOT_EMPTY}
+    expected = {item.name for item in table.expectations} | {NOT_EMPTY, AS_DECLARED, NOT_SET_ASIDE}
     if table.freshness.newest_event:
         expected.add(NEWEST_EVENT)
     graph = definitions.resolve_asset_graph()
@@ -124,11 +125,13 @@ def test_every_source_has_a_check_of_its_newest_event(definitions: dg.Definition
     assert any(key.name == NEWEST_EVENT and key.asset_key.path[0] == system for key in keys)
 
 
-def test_a_backfill_reads_a_month_in_one_run_at_most(definitions: dg.Definitions) -> None:
+def test_a_range_of_days_is_one_run_and_any_table_of_a_group_can_be_selected(definitions: dg.Definitions) -> None:
     graph = definitions.resolve_asset_graph()
     for table in registry.tables():
-        policy = graph.get(dg.AssetKey([table.system, table.name])).backfill_policy
-        assert policy is not None and policy.max_partitions_per_run == 31
+        key = dg.AssetKey([table.system, table.name])
+        policy = graph.get(key).backfill_policy
+        assert policy is not None and policy.policy_type == BackfillPolicyType.SINGLE_RUN
+        assert graph.get(key).execution_set_asset_keys == {key}
 
 
 def test_every_sql_file_is_an_asset_that_depends_on_what_it_reads(definitions: dg.Definitions) -> None:

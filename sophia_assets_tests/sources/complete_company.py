@@ -22,7 +22,9 @@ from sophia_assets_tests.sources.unlimited import Unlimited
 
 END = datetime(2026, 7, 1, tzinfo=UTC)
 EVERYTHING = Window(None, END)
-IMPATIENT = RetryPolicy(attempts=2, first_delay=0.01, longest_delay=0.05, longest_wait=2.0, read_timeout=5.0)
+IMPATIENT = RetryPolicy(
+    attempts=2, connection_attempts=2, first_delay=0.01, longest_delay=0.05, longest_wait=2.0, read_timeout=5.0
+)
 GROUPS = [(system, group) for system in registry.SYSTEMS for group in registry.groups(system)]
 
 _SQL_TYPES = {

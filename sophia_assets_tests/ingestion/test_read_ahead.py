@@ -1,0 +1,75 @@
+"""Reads that begin before their turn are taken over by the read that asks for the same, and by no other."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from sophia_assets.ingestion.read_ahead import ReadAheadSource
+from sophia_assets.sources.declarations import ReadItem, Rows, Window
+
+WINDOW = Window(None, datetime(2026, 1, 1, tzinfo=UTC))
+
+
+class _Counting:
+    """A source that says how often it was read and from where on, and when a reader has been stopped."""
+
+    system = "shop"
+    requests_made = 0
+
+    def __init__(self) -> None:
+        self.resumes: list[Any] = []
+        self.begun, self.stopped = threading.Event(), threading.Event()
+
+    def ping(self) -> str:
+        return "shop answers"
+
+    def read(self, group: str, window: Window, resume: Any = None) -> Iterator[ReadItem]:
+        self.resumes.append(resume)
+        try:
+            for number in range(resume or 0, 1000):
+                self.begun.set()
+                yield Rows(group, [{"id": number}])
+        finally:
+            self.stopped.set()
+
+
+def _first(source: ReadAheadSource, resume: Any = None) -> int:
+    item = next(iter(source.read("items", WINDOW, resume)))
+    assert isinstance(item, Rows)
+    return int(item.rows[0]["id"])
+
+
+def test_a_started_read_is_taken_over() -> None:
+    counting = _Counting()
+    source = ReadAheadSource(counting)
+    source.start("items", WINDOW)
+
+    assert _first(source) == 0
+    assert counting.resumes == [None]
+    source.close()
+
+
+def test_a_read_behind_a_position_is_made_anew_and_the_started_one_stopped() -> None:
+    counting = _Counting()
+    source = ReadAheadSource(counting)
+    source.start("items", WINDOW)
+    assert counting.begun.wait(5)
+
+    assert _first(source, resume=7) == 7
+    assert counting.stopped.is_set()
+    assert counting.resumes == [None, 7]
+    source.close()
+
+
+def test_a_second_read_of_the_same_is_made_anew() -> None:
+    counting = _Counting()
+    source = ReadAheadSource(counting)
+    source.start("items", WINDOW)
+    _first(source)
+
+    assert _first(source) == 0
+    assert len(counting.resumes) == 2
+    source.close()

@@ -80,7 +80,11 @@ def run_once(settings: Settings, request: RunRequest, say: Say) -> RunOutcome:
             settings.connection(system, None)
         held.record_company(company)
         make_current(settings, held)
+        # Imported here, since Dagster takes seconds to import.
+        from sophia_assets.orchestration.instance import swift_storage
+
         execution = _Execution(services, day, say, stack.enter_context(_remembered_interrupts()))
+        stack.enter_context(swift_storage(held))
         failures = execution.read_systems()
         checks = execution.check_tables()
         execution.write_briefing()
@@ -207,11 +211,10 @@ class _Execution:
 
     def read_systems(self) -> list[SophiaError | str]:
         """Reads every connected system in a run of its own; returns what failed."""
-        systems = self.services.connected
-        self.services.start_reading(systems, self.services.span(self.day, self.day))
+        as_they_come = self.services.start_reading(self.services.connected, self.services.span(self.day, self.day))
         _ = self.services.quality
         failures: list[SophiaError | str] = []
-        for system in sorted(systems, key=_slowest_last):
+        for system in as_they_come:
             self.say(f"Reading {registry.display_name(system)}")
             keys = {self.dg.AssetKey([table.system, table.name]) for table in registry.tables(system)}
             result = self._execute(self.jobs.ingest_job_name(system), assets=keys)
@@ -284,11 +287,6 @@ class _Execution:
 
 
 _COUNTS = {"new": "rows new", "changed": "rows changed", "deleted": "rows deleted", "unchanged": "rows as they were"}
-
-
-def _slowest_last(system: str) -> tuple[bool, str]:
-    """Gong answers three requests a second, so it is read in the background while the others are stored."""
-    return system == "gong", system
 
 
 def _why(result: Any) -> str:

@@ -6,11 +6,11 @@ Dagster, or the command line.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from functools import cached_property
+from functools import cached_property, partial
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from sophia_assets.errors import ConfigurationError, QuotaExhausted, SophiaError, SourceError
@@ -60,7 +60,7 @@ class Services:
         from sophia_assets.warehouse.duckdb_warehouse import DuckDBWarehouse
 
         self.home.prepare()
-        return DuckDBWarehouse(self.home.warehouse_file)
+        return DuckDBWarehouse(self.home.warehouse_file, accepted_missing=self.settings.accepted_missing)
 
     @cached_property
     def attempts(self) -> AttemptLog:
@@ -102,17 +102,31 @@ class Services:
         """The cursor time of the business days from `first` to `last`, both included."""
         return Window(self._midnight(first), self._midnight(last + timedelta(days=1)))
 
-    def start_reading(self, systems: Iterable[str], span: Window) -> None:
-        """Begins to read the systems' groups; `ingest` for the same span takes over. A failure shows there."""
-        for system in systems:
-            if self.attempts.not_before(system):
-                continue
-            for group in registry.groups(system):
-                with suppress(SophiaError):
-                    window = self._window(system, group, span)
-                    # A read that was cut short goes on where it was, and is not begun again ahead of time.
-                    if unfinished_load(system, group, span, self.warehouse, window) is None:
-                        self.source(system).start(group, window)
+    def start_reading(self, systems: Collection[str], span: Window) -> Iterator[str]:
+        """Begins to read the systems' groups; `ingest` for the same span takes over. A failure shows there.
+
+        Iterating gives each system as soon as all that is read ahead of it has come.
+        """
+        ready: SimpleQueue[str] = SimpleQueue()
+        with self.warehouse.session():
+            for system in systems:
+                try:
+                    self.source(system).start(self._windows_to_start(system, span), partial(ready.put, system))
+                except SophiaError:
+                    ready.put(system)
+        return (ready.get() for _ in systems)
+
+    def _windows_to_start(self, system: str, span: Window) -> dict[str, Window]:
+        """What may be read ahead of its turn: nothing of a system that asked to be left alone."""
+        if self.attempts.not_before(system):
+            return {}
+        windows = {group: self._window(system, group, span) for group in registry.groups(system)}
+        # A read that was cut short goes on where it was, and is not begun again ahead of time.
+        return {
+            group: window
+            for group, window in windows.items()
+            if unfinished_load(system, group, span, self.warehouse, window) is None
+        }
 
     def ping(self, system: str) -> str:
         """Asks a system for a sign of life; returns a line about the account. Raises SophiaError."""

@@ -27,6 +27,8 @@ WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 class Settings:
     """The settings of one process. `environment` is the merged environment they were read from.
 
+    `accepted_missing` are columns, as `system.table.column`, that may vanish from a table.
+
     `briefing_hour` is from 1, since the systems are read between midnight and then.
     """
 
@@ -39,6 +41,7 @@ class Settings:
     modes: Mapping[str, str]
     seed: int
     company_name: str
+    accepted_missing: tuple[str, ...]
     environment: Mapping[str, str] = field(repr=False)
 
     @property
@@ -116,6 +119,7 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         },
         seed=_integer(environment, "SOPHIA_SEED", DEFAULT_SEED, 0, 2**31 - 1),
         company_name=environment.get("SOPHIA_COMPANY_NAME") or "Your company",
+        accepted_missing=_columns(environment, "SOPHIA_ACCEPT_MISSING"),
         environment=dict(environment),
     )
 
@@ -151,6 +155,17 @@ def _integer(environment: Mapping[str, str], name: str, default: int, low: int, 
     if not text.strip().isdecimal() or not low <= int(text) <= high:
         raise ConfigurationError(f"{name} is {text!r}", remedy=f"Allowed: a whole number from {low} to {high}")
     return int(text)
+
+
+def _columns(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
+    given = tuple(part.strip() for part in (environment.get(name) or "").split(",") if part.strip())
+    known = {f"{table.qualified_name}.{column}" for table in registry.tables() for column in table.column_names}
+    for column in given:
+        if column not in known:
+            raise ConfigurationError(
+                f"{name} names {column!r}, which is no column", remedy="Write system.table.column, separated by commas"
+            )
+    return given
 
 
 def _date(environment: Mapping[str, str], name: str) -> date | None:

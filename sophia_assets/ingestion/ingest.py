@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Generator
 from datetime import datetime, timedelta
 from hashlib import blake2b
+from typing import Any
 
 from sophia_assets.errors import ConfigurationError, ResponseInvalid
 from sophia_assets.ingestion.prefetch import prefetched
 from sophia_assets.ingestion.windows import window_for
 from sophia_assets.sources import registry
 from sophia_assets.sources.declarations import ReadItem, Source, Table, Window
-from sophia_assets.warehouse.interface import Load, LoadResult, Progress, Warehouse
+from sophia_assets.warehouse.interface import Load, LoadKey, LoadResult, Progress, Unfinished, Warehouse
 
 _PAGES_AHEAD = 4
+_STILL_CURRENT = timedelta(hours=1)
 
 
 def group_window(
@@ -27,15 +29,31 @@ def group_window(
 ) -> Window:
     """The window that loading `group` for `partition` should read, given what the warehouse already holds.
 
-    Where one of the group's tables was never loaded, the whole group is read from the beginning. For
-    `now` see `window_for`.
+    A load of the same partition that an earlier process left unfinished is gone on with, in its window. Where one of
+    the group's tables was never loaded, the whole group is read from the beginning. For `now` see `window_for`.
     """
     tables = _tables(system, group)
-    states = [warehouse.table_state(table.qualified_name) for table in tables]
-    lookback = max((table.lookback for table in tables if table.cursor), default=timedelta(0))
-    known = [state for state in states if state is not None]
-    least = min(known, key=lambda state: state.loaded_through) if len(known) == len(states) else None
-    return window_for(least, partition, lookback=lookback, history_start=history_start, now=now)
+    with warehouse.session():
+        states = [warehouse.table_state(table.qualified_name) for table in tables]
+        lookback = max(table.lookback for table in tables)
+        known = [state for state in states if state is not None]
+        least = min(known, key=lambda state: state.loaded_through) if len(known) == len(states) else None
+        window = window_for(least, partition, lookback=lookback, history_start=history_start, now=now)
+        left = unfinished_load(system, group, partition, warehouse, window)
+    return left.window if left else window
+
+
+def unfinished_load(
+    system: str, group: str, partition: Window, warehouse: Warehouse, window: Window
+) -> Unfinished | None:
+    """The load of `group` for `partition` that an earlier process left behind and that should be gone on with.
+
+    One whose data was committed counts only while reading `window` would tell little more.
+    """
+    left = warehouse.unfinished(LoadKey(system, group, partition), _tables(system, group))
+    if left is not None and left.is_committed and window.end - left.window.end > _STILL_CURRENT:
+        return None
+    return left
 
 
 def ingest_group(
@@ -46,28 +64,41 @@ def ingest_group(
     *,
     run_id: str,
     progress: Progress | None = None,
+    partition: Window | None = None,
 ) -> list[LoadResult]:
     """Reads `group` from `source` for `window` and merges it in one transaction; one result per table.
 
-    Repeating it under the same `run_id` after it was committed reads nothing and returns what was
+    `partition` is the span that was asked for (default: the window itself). Where an earlier process was killed
+    while loading the same group and partition, its read is gone on with, in its window, behind its last
+    checkpoint. Repeating a load under the same `run_id` after it was committed reads nothing and returns what was
     recorded. Raises a SourceError or WarehouseBusy; the warehouse then holds what it held before.
     """
+    span = partition or window
+    load_id = _load_id(run_id, source.system, group, window)
+    left = unfinished_load(source.system, group, span, warehouse, window)
+    if left is not None:
+        window, load_id = left.window, left.load_id
     requests_before = source.requests_made
     load = Load(
-        id=_load_id(run_id, source.system, group, window),
+        id=load_id,
         run_id=run_id,
         tables=_tables(source.system, group),
         window=window,
         requests=lambda: source.requests_made - requests_before,
+        key=LoadKey(source.system, group, span),
     )
-    with prefetched(_read(source, group, window), ahead=_PAGES_AHEAD) as items:
-        return warehouse.load(load, items, progress)
+
+    def items(position: Any) -> Generator[ReadItem, None, None]:
+        with prefetched(_read(source, group, window, position), ahead=_PAGES_AHEAD) as found:
+            yield from found
+
+    return warehouse.load(load, items, progress)
 
 
-def _read(source: Source, group: str, window: Window) -> Generator[ReadItem, None, None]:
+def _read(source: Source, group: str, window: Window, position: Any) -> Generator[ReadItem, None, None]:
     """What the source yields; an answer that is shaped otherwise than its API promises becomes ResponseInvalid."""
     try:
-        yield from source.read(group, window)
+        yield from source.read(group, window) if position is None else source.read(group, window, resume=position)
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         # The message may quote a value of the answer, and this one reaches logs and the briefing.
         detail = f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else type(error).__name__

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Final, TypeVar
 
@@ -23,16 +23,25 @@ _LONGEST_GOODBYE_SECONDS = 5.0
 
 
 @contextmanager
-def prefetched(source: Generator[T, None, None], *, ahead: int, at_once: bool = False) -> Iterator[Iterator[T]]:
+def prefetched(
+    source: Generator[T, None, None], *, ahead: int, at_once: bool = False, on_rest: Callable[[], None] | None = None
+) -> Iterator[Iterator[T]]:
     """Iterates over `source` in a thread of its own, at most `ahead` items before the consumer.
 
     The thread starts with the first item that is asked for, or `at_once`. What the source raises is raised to the
     consumer at the place where it happened. On leaving, the thread stops after the item it is working on,
     and at once where it waits for a limit; it is waited for briefly, since it may be in the middle of a
-    slow request.
+    slow request. `on_rest` is called once, in the thread: when the source has ended, or is as far ahead as it may be.
     """
     items: queue.Queue[T | BaseException | _End] = queue.Queue(maxsize=ahead)
     stopped = threading.Event()
+    rested = False
+
+    def rest() -> None:
+        nonlocal rested
+        if on_rest and not rested:
+            rested = True
+            on_rest()
 
     def put(item: T | BaseException | _End) -> bool:
         while not stopped.is_set():
@@ -40,7 +49,7 @@ def prefetched(source: Generator[T, None, None], *, ahead: int, at_once: bool = 
                 items.put(item, timeout=_STOP_CHECK_SECONDS)
                 return True
             except queue.Full:
-                continue
+                rest()
         return False
 
     def work() -> None:
@@ -54,6 +63,7 @@ def prefetched(source: Generator[T, None, None], *, ahead: int, at_once: bool = 
             put(error)
         finally:
             source.close()
+            rest()
 
     worker = threading.Thread(target=work, name="read-ahead", daemon=True)
 

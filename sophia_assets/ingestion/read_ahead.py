@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+import threading
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack
 from typing import Any, cast
 
@@ -13,8 +14,23 @@ from sophia_assets.sources.declarations import ReadItem, Source, Window
 _PAGES_AHEAD = 400
 
 
+class _Countdown:
+    """Calls `then` when it was counted down `number` times; from any thread."""
+
+    def __init__(self, number: int, then: Callable[[], None]) -> None:
+        self._left, self._then = number, then
+        self._lock = threading.Lock()
+
+    def count_down(self) -> None:
+        with self._lock:
+            self._left -= 1
+            is_over = self._left == 0
+        if is_over:
+            self._then()
+
+
 class ReadAheadSource:
-    """A `Source` whose `start` begins a read that a later `read` of the same group and window takes over."""
+    """A `Source` whose `start` begins reads that a later `read` of the same group and window takes over."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -31,12 +47,21 @@ class ReadAheadSource:
         """See `Source.ping`."""
         return self._source.ping()
 
-    def start(self, group: str, window: Window) -> None:
-        """Begins to read `group` for `window` in a thread. What it raises is raised by `read`."""
-        generator = cast(Generator[ReadItem, None, None], self._source.read(group, window))
-        reader = self._readers.enter_context(ExitStack())
-        items = reader.enter_context(prefetched(generator, ahead=_PAGES_AHEAD, at_once=True))
-        self._started[group, window] = reader, items
+    def start(self, windows: Mapping[str, Window], on_ready: Callable[[], None]) -> None:
+        """Begins to read each group for its window, in threads. What a read raises is raised by `read`.
+
+        `on_ready` is called once, from any thread: when all of them have ended or wait to be taken over.
+        """
+        if not windows:
+            on_ready()
+        left = _Countdown(len(windows), on_ready)
+        for group, window in windows.items():
+            generator = cast(Generator[ReadItem, None, None], self._source.read(group, window))
+            reader = self._readers.enter_context(ExitStack())
+            items = reader.enter_context(
+                prefetched(generator, ahead=_PAGES_AHEAD, at_once=True, on_rest=left.count_down)
+            )
+            self._started[group, window] = reader, items
 
     def read(self, group: str, window: Window, resume: Any = None) -> Iterator[ReadItem]:
         """See `Source.read`. A read that goes on behind a position is never one that was started from the beginning."""

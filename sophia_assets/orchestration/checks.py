@@ -1,4 +1,4 @@
-"""Checks of the raw tables: their declared expectations on Great Expectations, their volume, their newest event.
+"""Checks of the raw tables: their declared expectations on Great Expectations, volume, newest event, drift.
 
 One step per system checks all of its tables, since the validation worker is best asked in one go.
 """
@@ -9,13 +9,22 @@ from typing import Any
 import dagster as dg
 
 from sophia_assets.quality.outcomes import Outcome, span_in_words
-from sophia_assets.quality.tables import newest_event, validate, volume
+from sophia_assets.quality.tables import (
+    QUARANTINE_TOLERATED,
+    declared_fields,
+    newest_event,
+    quarantine,
+    validate,
+    volume,
+)
 from sophia_assets.services import Services
 from sophia_assets.sources import registry
 from sophia_assets.sources.declarations import Expectation, Table
 
 NOT_EMPTY = "table_has_rows"
 NEWEST_EVENT = "newest_event_is_recent"
+AS_DECLARED = "schema_is_as_declared"
+NOT_SET_ASIDE = "nothing_in_quarantine"
 
 
 def raw_checks() -> list[dg.AssetChecksDefinition]:
@@ -40,7 +49,10 @@ def _system_checks(system: str) -> dg.AssetChecksDefinition:
         for table in tables:
             asset = (table.system, table.name)
             names = {name for path, name in wanted if path == asset}
-            for result in _results(services, table, names):
+            # One look at the table for all of its checks: opening the warehouse costs more than a check.
+            with services.warehouse.session():
+                results = list(_results(services, table, names))
+            for result in results:
                 name = f"{table.qualified_name}.{result.check_name}"
                 checked.append(name)
                 if not result.passed:
@@ -59,6 +71,22 @@ def _specs(table: Table) -> Iterator[dg.AssetCheckSpec]:
     for expectation in table.expectations:
         yield dg.AssetCheckSpec(expectation.name, asset=key, description=_description(expectation))
     yield dg.AssetCheckSpec(NOT_EMPTY, asset=key, description="The table has at least one live row.")
+    yield dg.AssetCheckSpec(
+        AS_DECLARED,
+        asset=key,
+        description=(
+            "The system still sends every declared column. One that vanishes is an error, and that load is not stored; "
+            "new fields are kept in `_extra` and listed."
+        ),
+    )
+    yield dg.AssetCheckSpec(
+        NOT_SET_ASIDE,
+        asset=key,
+        description=(
+            "No row is set aside because a value does not fit its declared type. An error above "
+            f"{QUARANTINE_TOLERATED:.0%} of the table's rows, else a warning."
+        ),
+    )
     if table.freshness.newest_event:
         yield dg.AssetCheckSpec(
             NEWEST_EVENT,
@@ -82,6 +110,10 @@ def _results(services: Services, table: Table, names: set[str]) -> Iterator[dg.A
         yield _result(table, outcome)
     if NOT_EMPTY in names:
         yield _result(table, volume(services.warehouse, table, NOT_EMPTY))
+    if AS_DECLARED in names:
+        yield _result(table, declared_fields(services.warehouse, table, AS_DECLARED))
+    if NOT_SET_ASIDE in names:
+        yield _result(table, quarantine(services.warehouse, table, NOT_SET_ASIDE))
     if NEWEST_EVENT in names:
         yield _result(table, newest_event(services.warehouse, table, NEWEST_EVENT))
 

@@ -1,4 +1,4 @@
-"""Turns what a system sent into the declared types; what does not fit becomes NULL and is counted."""
+"""Turns what a system sent into the declared types, and tells what does not fit."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ _INTEGER_LIMIT = 2**63
 _TRUE, _FALSE = frozenset({"true", "t", "yes", "1"}), frozenset({"false", "f", "no", "0"})
 
 
-def coerce_column(values: Sequence[Any], kind: ColumnType) -> tuple[list[Any], int]:
-    """The values as `kind`, with None for those that do not fit, and how many did not."""
+def coerce_column(values: Sequence[Any], kind: ColumnType) -> tuple[list[Any], list[int]]:
+    """The values as `kind`, with None for those that do not fit, and the places of those that did not."""
     convert = _CONVERTERS[kind]
     plain = _PLAIN[kind]
-    failures = 0
+    misfits: list[int] = []
     coerced: list[Any] = []
     for value in values:
         if value is None or type(value) is plain:
@@ -56,10 +56,10 @@ def coerce_column(values: Sequence[Any], kind: ColumnType) -> tuple[list[Any], i
             continue
         try:
             coerced.append(convert(value))
-        except (ValueError, TypeError, ArithmeticError, OverflowError):
+        except (ValueError, TypeError, ArithmeticError, OverflowError, AttributeError):
+            misfits.append(len(coerced))
             coerced.append(None)
-            failures += 1
-    return coerced, failures
+    return coerced, misfits
 
 
 def as_json(value: Any) -> str:

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import orjson
 import pyarrow as pa
 
 from sophia_assets.errors import ConfigurationError, WarehouseBusy
 from sophia_assets.sources import registry
-from sophia_assets.sources.declarations import ReadItem, Table, Window
-from sophia_assets.warehouse.coercion import aware_utc, naive_utc
-from sophia_assets.warehouse.interface import Load, LoadResult, Progress, TableState
+from sophia_assets.sources.declarations import ReadItem, Table
+from sophia_assets.warehouse import ledger
+from sophia_assets.warehouse.coercion import aware_utc
+from sophia_assets.warehouse.interface import Load, LoadKey, LoadResult, Progress, Reader, TableState, Unfinished
+from sophia_assets.warehouse.loading import Loading
 from sophia_assets.warehouse.lock import FileLock
-from sophia_assets.warehouse.merge import merge, target
-from sophia_assets.warehouse.schema import bring_up, is_current
-from sophia_assets.warehouse.staging import Stage, TableStage
+from sophia_assets.warehouse.merge import target
+from sophia_assets.warehouse.schema import bring_up, fingerprint, is_current
+from sophia_assets.warehouse.stage_folder import StageFolders
+from sophia_assets.warehouse.staging import CHECKPOINT_SECONDS
 
 _OPEN_RETRY_SECONDS = 0.05
 
@@ -30,40 +32,66 @@ _OPEN_RETRY_SECONDS = 0.05
 class DuckDBWarehouse:
     """A `Warehouse` in the file `path`, which is created with all its tables where it does not exist.
 
-    `tables` defaults to every registered raw table. Safe to use from several threads and processes
-    at once; raises WarehouseBusy where another holds the file for longer than `wait_seconds`.
+    `tables` defaults to every registered raw table. What is being read is kept in a folder `staging` beside the
+    file, with a checkpoint at most every `checkpoint_seconds`. `accepted_missing` names columns, as
+    `system.table.column`, whose vanishing is accepted instead of raised as SchemaDrift. Safe to use from several
+    threads and processes at once; raises WarehouseBusy where another holds the file for longer than `wait_seconds`.
     """
 
-    def __init__(self, path: Path | str, *, tables: Sequence[Table] | None = None, wait_seconds: float = 60.0) -> None:
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        tables: Sequence[Table] | None = None,
+        wait_seconds: float = 60.0,
+        checkpoint_seconds: float = CHECKPOINT_SECONDS,
+        accepted_missing: Collection[str] = (),
+    ) -> None:
         self.path = Path(path).absolute()
+        self._stages = StageFolders(self.path.parent / "staging" / self.path.stem)
+        self._checkpoint_seconds = checkpoint_seconds
+        self._accepted_missing = frozenset(accepted_missing)
         self.tables = tuple(registry.tables() if tables is None else tables)
         self._lock = FileLock(self.path, wait_seconds=wait_seconds)
         self._wait_seconds = wait_seconds
         self._shared = threading.local()
         self._prepare()
 
-    def load(self, load: Load, items: Iterable[ReadItem], progress: Progress | None = None) -> list[LoadResult]:
+    def load(
+        self, load: Load, items: Iterable[ReadItem] | Reader, progress: Progress | None = None
+    ) -> list[LoadResult]:
         """See `Warehouse.load`. The file is locked only for the merge, after the source has been read."""
+        declared = fingerprint(load.tables)
         committed = self.recorded(load.id)
         if committed is not None:
+            self._discard(load, declared)
             return committed
-        started = time.monotonic()
-        began_at = datetime.now(UTC)
-        with Stage(load.tables, self.path.parent) as stage:
-            for item in items:
-                stage.add(item, progress)
-            with self._writing() as connection:
-                committed = _recorded(connection, load.id)
-                if committed is not None:
-                    return committed
-                return [
-                    self._merge_table(connection, load, staged, began_at, started) for staged in stage.tables.values()
-                ]
+        with _folder_explained(self.path.parent):
+            folder = self._stages.open(load, declared)
+        try:
+            loading = Loading(load, folder, self._writing, self._accepted_missing)
+            return loading.run(items, progress, checkpoint_seconds=self._checkpoint_seconds)
+        finally:
+            folder.close()
+
+    def unfinished(self, key: LoadKey, tables: Sequence[Table]) -> Unfinished | None:
+        """See `Warehouse.unfinished`."""
+        folder = self._stages.find(key, fingerprint(tables))
+        if folder is None:
+            return None
+        try:
+            manifest, entry = folder.manifest, folder.entry
+        finally:
+            folder.close()
+        if manifest is None or entry is None:
+            return None
+        is_committed = self.recorded(manifest.load_id) is not None
+        return Unfinished(manifest.load_id, manifest.window, entry["position"], is_committed)
 
     def recorded(self, load_id: str) -> list[LoadResult] | None:
         """See `Warehouse.recorded`."""
         with self._reading() as connection:
-            return _recorded(connection, load_id)
+            return ledger.recorded(connection, load_id)
 
     def table_state(self, qualified_name: str) -> TableState | None:
         """See `Warehouse.table_state`."""
@@ -130,31 +158,14 @@ class DuckDBWarehouse:
         with self._writing() as connection:
             bring_up(connection, self.tables)
 
-    def _merge_table(
-        self, connection: duckdb.DuckDBPyConnection, load: Load, staged: TableStage, began_at: datetime, started: float
-    ) -> LoadResult:
-        loaded_at = naive_utc(datetime.now(UTC))
-        counts = merge(connection, staged, load_id=load.id, loaded_at=loaded_at)
-        result = LoadResult(
-            table=staged.table.qualified_name,
-            window=load.window,
-            rows_read=staged.rows_read,
-            inserted=counts.inserted,
-            updated=counts.updated,
-            unchanged=counts.unchanged,
-            deleted=counts.deleted,
-            newest=aware_utc(counts.newest),
-            requests=load.requests(),
-            seconds=time.monotonic() - started,
-            rows_total=counts.rows_total,
-            rejected=staged.rejected,
-            coercion_failures=dict(staged.failures),
-            load_id=load.id,
-        )
-        # A window that ends in the future is covered only as far as the moment the read began.
-        covered = min(load.window.end, began_at)
-        _record(connection, load, result, loaded_at, naive_utc(covered))
-        return result
+    def _discard(self, load: Load, declared: str) -> None:
+        """Removes the stage of a load that was committed, where its process died before it could."""
+        folder = self._stages.find(load.key, declared) if load.key else None
+        if folder is None:
+            return
+        if folder.manifest is not None and folder.manifest.load_id == load.id:
+            folder.remove()
+        folder.close()
 
     @contextmanager
     def _writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -211,55 +222,12 @@ def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute("ROLLBACK")
 
 
-def _record(
-    connection: duckdb.DuckDBPyConnection, load: Load, result: LoadResult, loaded_at: datetime, covered: datetime
-) -> None:
-    """Writes the ledger row and moves the table's state; `covered` and `loaded_at` are naive UTC."""
-    start = naive_utc(load.window.start) if load.window.start else None
-    newest = naive_utc(result.newest) if result.newest else None
-    connection.execute(
-        'INSERT INTO "_sophia"."loads" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
-        [
-            load.id,
-            result.table,
-            load.run_id,
-            start,
-            naive_utc(load.window.end),
-            loaded_at,
-            result.rows_read,
-            result.inserted,
-            result.updated,
-            result.unchanged,
-            result.deleted,
-            result.rejected,
-            orjson.dumps(result.coercion_failures).decode(),
-            newest,
-            result.requests,
-            result.seconds,
-            result.rows_total,
-        ],
-    )
-    held = connection.execute(
-        'DELETE FROM "_sophia"."state" WHERE table_name = ? RETURNING loaded_through', [result.table]
-    ).fetchone()
-    through = max(covered, held[0]) if held else covered
-    connection.execute(
-        'INSERT INTO "_sophia"."state" VALUES (?, ?, ?, ?, ?, ?)',
-        [result.table, through, newest, loaded_at, load.id, result.rows_total],
-    )
-
-
-def _recorded(connection: duckdb.DuckDBPyConnection, load_id: str) -> list[LoadResult] | None:
-    rows = connection.execute(
-        "SELECT table_name, window_start, window_end, rows_read, inserted, updated, unchanged, deleted, newest, "
-        'requests, seconds, rows_total, rejected, coercion_failures FROM "_sophia"."loads" '
-        "WHERE load_id = ? ORDER BY rowid",
-        [load_id],
-    ).fetchall()
-    results = [
-        LoadResult(name, Window(aware_utc(start), end.replace(tzinfo=UTC)), read, inserted, updated, unchanged,
-                   deleted, aware_utc(newest), requests, seconds, total, rejected, orjson.loads(failures), load_id)
-        for name, start, end, read, inserted, updated, unchanged, deleted, newest, requests, seconds, total, rejected,
-        failures in rows
-    ]  # fmt: skip
-    return results or None
+@contextmanager
+def _folder_explained(home: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ConfigurationError(
+            f"no files can be made in {home} ({error.strerror})",
+            remedy="Make room on its disk, and check that it can be written; nothing was changed",
+        ) from error

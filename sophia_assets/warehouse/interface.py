@@ -30,11 +30,38 @@ class TableState:
 
 
 @dataclass(frozen=True)
+class LoadKey:
+    """What an unfinished load is found again by: a system's group and the span that was asked for.
+
+    It is not the window that is read for the span: that one's end moves with the clock.
+    """
+
+    system: str
+    group: str
+    span: Window
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """A load that an earlier process left behind: what it was reading, and the checkpoint that it had come to.
+
+    `position` None means that the read had come to its end. `is_committed` says that its data is in the warehouse
+    and only its files were left.
+    """
+
+    load_id: str
+    window: Window
+    position: Any
+    is_committed: bool
+
+
+@dataclass(frozen=True)
 class Load:
     """One read that is to be merged: which tables, which window, for which run.
 
     `id` is the same whenever the same run loads the same group and window, so that a repeated
-    commit is recognised. `requests` tells how many requests the read has made so far.
+    commit is recognised. `requests` tells how many requests the read has made so far. What was read is
+    kept under `key` when the read fails or its process dies; None keeps nothing.
     """
 
     id: str
@@ -42,6 +69,7 @@ class Load:
     tables: Sequence[Table]
     window: Window
     requests: Callable[[], int] = lambda: 0
+    key: LoadKey | None = None
 
 
 @dataclass(frozen=True)
@@ -49,9 +77,11 @@ class LoadResult:
     """What one load did to one table.
 
     `rows_read` counts rows as they came, duplicates included; `unchanged` those that were already
-    there or older than what is there; `rejected` those without a usable key; `deleted` new
-    tombstones. `coercion_failures` counts, per column, values that did not fit the declared type and
-    became NULL. `requests` and `seconds` are those of the whole group.
+    there or older than what is there; `rejected` those without a key; `deleted` new tombstones.
+    `quarantined` counts rows set aside whole because a value did not fit its declared type, each under
+    the first such column; `new_fields` counts rows with fields that the table does not declare and that
+    no earlier load has met. `unswept` says why rows that did not come were not taken to be deleted, although the
+    source called what it yielded complete. `requests` and `seconds` are those of the whole group.
     `newest` is the newest cursor value of the live rows (UTC, aware), `rows_total` their number.
     """
 
@@ -67,9 +97,14 @@ class LoadResult:
     seconds: float
     rows_total: int
     rejected: int = 0
-    coercion_failures: Mapping[str, int] = field(default_factory=dict)
+    quarantined: Mapping[str, int] = field(default_factory=dict)
+    new_fields: Mapping[str, int] = field(default_factory=dict)
+    unswept: str = ""
     load_id: str = ""
 
+
+Reader = Callable[[Any], Iterable[ReadItem]]
+"""Called with the position of a checkpoint (None: from the beginning), gives what comes behind it."""
 
 Progress = Callable[[str, int], None]
 """Called with a table's qualified name and the number of its rows read so far."""
@@ -78,13 +113,20 @@ Progress = Callable[[str, int], None]
 class Warehouse(Protocol):
     """A warehouse of raw tables and models. Every method leaves the data as it was when it raises."""
 
-    def load(self, load: Load, items: Iterable[ReadItem], progress: Progress | None = None) -> list[LoadResult]:
+    def load(
+        self, load: Load, items: Iterable[ReadItem] | Reader, progress: Progress | None = None
+    ) -> list[LoadResult]:
         """Merges what `items` yields into `load.tables` in one transaction; one result per table.
 
-        Nothing is written before `items` is exhausted. A load whose id was committed before is not
-        repeated: its recorded results are returned without consuming `items`.
-        Raises WarehouseBusy, and whatever `items` raises.
+        Nothing is written to the warehouse before `items` is exhausted. A load whose id was committed before is
+        not repeated: its recorded results are returned without consuming `items`. Where `load.key` is given and an
+        earlier process left an unfinished load of the same id there, `items` is called with its last position.
+        Raises WarehouseBusy, SchemaDrift, and whatever `items` raises.
         """
+        ...
+
+    def unfinished(self, key: LoadKey, tables: Sequence[Table]) -> Unfinished | None:
+        """The load of `key` that an earlier process left behind, if it is not too old and can be gone on with."""
         ...
 
     def recorded(self, load_id: str) -> list[LoadResult] | None:

@@ -1,20 +1,34 @@
-"""The SQL that merges one staged table into its raw table, inside a transaction that the caller opened.
+"""The merge of one staged table into its raw table, inside a transaction that the caller opened.
 
-Every row's fate is decided once, in `verdict`; the counts and the changes both come from there.
+Every row's fate is decided once, by `judge`, from keys, cursors and hashes alone; what is changed comes from
+there. Wide rows are read a second time from the stage and go through memory in chunks: what grows with
+the table is a few bytes per row, and DuckDB's own part of it spills to disk.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import duckdb
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from sophia_assets.sources.declarations import Table
-from sophia_assets.warehouse.coercion import ARROW_TYPES
+from sophia_assets.warehouse.coercion import SQL_TYPES
+from sophia_assets.warehouse.spool import Spool
 from sophia_assets.warehouse.staging import TableStage
+
+RowNumbers = npt.NDArray[np.int64]
+Marks = npt.NDArray[np.bool_]
+
+ROWIDS_AT_ONCE = 100_000
+
+_SAME, _OLDER, _UPDATE, _INSERT = 1, 2, 3, 4
+_TEMPORARY = ("fresh", "gone", "set_aside")
 
 
 @dataclass(frozen=True)
@@ -29,114 +43,94 @@ class MergeCounts:
     newest: datetime | None
 
 
-def merge(
-    connection: duckdb.DuckDBPyConnection, staged: TableStage, *, load_id: str, loaded_at: datetime
-) -> MergeCounts:
-    """Inserts new rows, updates changed ones, tombstones what is gone, revives what is back."""
-    table = staged.table
-    _stage(connection, staged)
-    verdicts: dict[str, int] = dict(
-        connection.execute("SELECT _verdict, count(*) FROM verdict GROUP BY _verdict").fetchall()
-    )
-    marks = [loaded_at, load_id]
-    if verdicts.get("update"):
-        connection.execute(_update(table), marks)
-    if verdicts.get("insert"):
-        connection.execute(_insert(table), marks)
-    deleted = _tombstone(connection, staged, marks)
-    connection.execute("DROP TABLE incoming; DROP TABLE verdict; DROP TABLE gone")
-    rows_total, newest = _standing(connection, table)
-    inserted, updated = verdicts.get("insert", 0), verdicts.get("update", 0)
-    unchanged = staged.rows_read - staged.rejected - inserted - updated
-    return MergeCounts(inserted, updated, unchanged, deleted, rows_total, newest)
+@dataclass(frozen=True)
+class Verdict:
+    """What is to be done with a staged table.
 
-
-def _stage(connection: duckdb.DuckDBPyConnection, staged: TableStage) -> None:
-    table = staged.table
-    connection.register("arriving", staged.reader())
-    connection.execute("CREATE TEMP TABLE incoming AS SELECT * FROM arriving")
-    connection.unregister("arriving")
-    key_types = {column.name: ARROW_TYPES[column.type] for column in table.columns}
-    gone = pa.table(
-        [
-            pa.array(v, type=key_types[n])
-            for v, n in zip(staged.key_columns(staged.deleted_keys), table.primary_key, strict=True)
-        ],
-        names=list(table.primary_key),
-    )
-    connection.register("arriving", gone)
-    connection.execute("CREATE TEMP TABLE gone AS SELECT DISTINCT * FROM arriving")
-    connection.unregister("arriving")
-    connection.execute(_verdict(table))
-
-
-def _verdict(table: Table) -> str:
-    """One row per key that came: its newest version's `_sequence`, and what is to be done with it.
-
-    A key that the same read also says is gone is left out: the tombstone is what counts. Only keys,
-    cursors and hashes are sorted and joined here, so that wide rows do not cost memory.
+    `fates` has a code per staged row, by `_sequence`; `held` marks, by rowid, the raw table's rows whose key came,
+    and `outdated` those of them that are replaced.
     """
-    keys = _key_list(table)
-    cursor = f', "{table.cursor}"' if table.cursor and table.cursor not in table.primary_key else ""
+
+    fates: npt.NDArray[np.uint8]
+    held: Marks
+    outdated: Marks
+
+    @property
+    def inserted(self) -> int:
+        return int((self.fates == _INSERT).sum())
+
+    @property
+    def updated(self) -> int:
+        return int((self.fates == _UPDATE).sum())
+
+
+def judge(connection: duckdb.DuckDBPyConnection, staged: TableStage) -> Verdict:
+    """Decides every staged row's fate. Leaves the keys that came, that are gone and that were set aside in
+    the temporary tables `fresh`, `gone` and `set_aside`.
+
+    Of several versions of a key the newest counts, then the last that came; it loses against a newer one in the
+    table. A key that the same read also says is gone is left out: the tombstone is what counts.
+    """
+    table = staged.table
+    keys = key_list(table)
+    versions = list(dict.fromkeys([*table.primary_key, *([table.cursor] if table.cursor else [])]))
+    _spill(connection, "fresh", table, staged.rows, [*versions, "_row_hash", "_sequence"])
+    _spill(connection, "gone", table, staged.gone, list(table.primary_key))
+    _spill(connection, "set_aside", table, staged.set_aside, staged.set_aside.schema.names)
     order = f'"{table.cursor}" DESC NULLS LAST, _sequence DESC' if table.cursor else "_sequence DESC"
-    older = f'WHEN fresh."{table.cursor}" < held."{table.cursor}" THEN \'older\'' if table.cursor else ""
-    return f"""
-        CREATE TEMP TABLE verdict AS
-        WITH fresh AS (
-            SELECT {keys}{cursor}, _row_hash, _sequence FROM incoming ANTI JOIN gone USING ({keys})
+    older = f'WHEN newest."{table.cursor}" < held."{table.cursor}" THEN {_OLDER}' if table.cursor else ""
+    held, outdated = no_rows(connection, table), no_rows(connection, table)
+    found = connection.execute(f"""
+        WITH newest AS (
+            SELECT * FROM fresh ANTI JOIN gone USING ({keys})
             QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY {order}) = 1
         )
-        SELECT {keys}, _sequence,
+        SELECT _sequence, coalesce(held.rowid, -1) AS held_row,
             CASE
-                WHEN held._row_hash IS NULL THEN 'insert'
+                WHEN held._row_hash IS NULL THEN {_INSERT}
                 {older}
-                WHEN held._deleted_at IS NULL AND held._row_hash = fresh._row_hash THEN 'same'
-                ELSE 'update'
-            END AS _verdict
-        FROM fresh LEFT JOIN {target(table)} AS held USING ({keys})"""
+                WHEN held._deleted_at IS NULL AND held._row_hash = newest._row_hash THEN {_SAME}
+                ELSE {_UPDATE}
+            END::UTINYINT AS fate
+        FROM newest LEFT JOIN {target(table)} AS held USING ({keys})""")
+    fates = np.zeros(staged.sequence, dtype=np.uint8)
+    for batch in found.to_arrow_reader(ROWIDS_AT_ONCE):
+        rows, codes = batch[1].to_numpy(), batch[2].to_numpy()
+        fates[batch[0].to_numpy()] = codes
+        held[rows[rows >= 0]] = True
+        outdated[rows[codes == _UPDATE]] = True
+    return Verdict(fates, held, outdated)
 
 
-def _judged(verdict: str) -> str:
-    return f"(SELECT incoming.* FROM incoming JOIN verdict USING (_sequence) WHERE _verdict = '{verdict}')"
-
-
-def _update(table: Table) -> str:
-    names = [name for name in table.column_names if name not in table.primary_key]
-    changes = ", ".join(f'"{name}" = fresh."{name}"' for name in [*names, "_extra", "_row_hash"])
-    return (
-        f"UPDATE {target(table)} AS held SET {changes}, _loaded_at = ?, _deleted_at = NULL, _load_id = ? "
-        f"FROM {_judged('update')} AS fresh WHERE {_same_key(table, 'fresh')}"
-    )
-
-
-def _insert(table: Table) -> str:
-    names = ", ".join(f'"{name}"' for name in [*table.column_names, "_extra", "_row_hash"])
-    return (
-        f"INSERT INTO {target(table)} ({names}, _loaded_at, _load_id) "
-        f"SELECT {names}, ?, ? FROM {_judged('insert')} AS fresh"
-    )
-
-
-def _tombstone(connection: duckdb.DuckDBPyConnection, staged: TableStage, marks: list[Any]) -> int:
+def apply(
+    connection: duckdb.DuckDBPyConnection,
+    staged: TableStage,
+    verdict: Verdict,
+    *,
+    doomed: Marks,
+    load_id: str,
+    loaded_at: datetime,
+) -> MergeCounts:
+    """Inserts new rows, replaces changed ones, tombstones the `doomed`, revives what is back."""
     table = staged.table
-    mark = f"UPDATE {target(table)} AS held SET _deleted_at = ?, _load_id = ? WHERE held._deleted_at IS NULL"
-    absent = f"NOT EXISTS (SELECT 1 FROM verdict WHERE {_same_key(table, 'verdict')})"
-    deleted = 0
-    if staged.deleted_keys:
-        clause = f"EXISTS (SELECT 1 FROM gone WHERE {_same_key(table, 'gone')})"
-        deleted += _changed(connection.execute(f"{mark} AND {clause}", marks))
-    if staged.complete:
-        deleted += _changed(connection.execute(f"{mark} AND {absent}", marks))
-    for column, parents in staged.replaced.items():
-        kind = next(c.type for c in table.columns if c.name == column)
-        connection.register("parents", pa.table({"parent": pa.array(sorted(parents), type=ARROW_TYPES[kind])}))
-        clause = f'held."{column}" IN (SELECT parent FROM parents)'
-        deleted += _changed(connection.execute(f"{mark} AND {clause} AND {absent}", marks))
-        connection.unregister("parents")
-    return deleted
+    marks = [loaded_at, load_id]
+    _each_part(connection, f"UPDATE {target(table)} SET _deleted_at = ?, _load_id = ?", doomed, marks)
+    # Replacing instead of updating: an update of many rows would be held in memory until the commit.
+    _each_part(connection, f"DELETE FROM {target(table)}", verdict.outdated, [])
+    if verdict.inserted or verdict.updated:
+        _insert(connection, staged, verdict, marks)
+    rows_total, newest = standing(connection, table)
+    unchanged = staged.rows_read - staged.rejected - sum(staged.misfits.values()) - verdict.inserted - verdict.updated
+    return MergeCounts(verdict.inserted, verdict.updated, unchanged, int(doomed.sum()), rows_total, newest)
 
 
-def _standing(connection: duckdb.DuckDBPyConnection, table: Table) -> tuple[int, datetime | None]:
+def forget(connection: duckdb.DuckDBPyConnection) -> None:
+    """Drops the temporary tables of `judge`."""
+    connection.execute("; ".join(f"DROP TABLE IF EXISTS temp.{name}" for name in _TEMPORARY))
+
+
+def standing(connection: duckdb.DuckDBPyConnection, table: Table) -> tuple[int, datetime | None]:
+    """The number of live rows and the newest cursor value among them (naive UTC)."""
     newest = f'max("{table.cursor}")' if table.cursor else "NULL"
     row = connection.execute(f"SELECT count(*), {newest} FROM {target(table)} WHERE _deleted_at IS NULL").fetchone()
     return (int(row[0]), row[1]) if row else (0, None)
@@ -147,14 +141,59 @@ def target(table: Table) -> str:
     return f'"{table.system}"."{table.name}"'
 
 
-def _key_list(table: Table) -> str:
+def key_list(table: Table) -> str:
+    """The primary key's quoted names."""
     return ", ".join(f'"{name}"' for name in table.primary_key)
 
 
-def _same_key(table: Table, other: str) -> str:
-    return " AND ".join(f'held."{name}" = {other}."{name}"' for name in table.primary_key)
+def no_rows(connection: duckdb.DuckDBPyConnection, table: Table) -> Marks:
+    """Marks for every rowid of the raw table, none of them set."""
+    row = connection.execute(f"SELECT coalesce(max(rowid), -1) + 1 FROM {target(table)}").fetchone()
+    return np.zeros(int(row[0]) if row else 0, dtype=np.bool_)
 
 
-def _changed(connection: duckdb.DuckDBPyConnection) -> int:
-    row = connection.fetchone()
-    return int(row[0]) if row else 0
+def parts(marked: Marks) -> Iterator[tuple[str, pa.Table]]:
+    """The marked rowids in bounded parts, each with the condition that picks its rows, given the part as `part`.
+
+    The bounds let DuckDB skip what lies outside them, so that all parts together read the table about once.
+    """
+    rowids: RowNumbers = np.flatnonzero(marked)
+    for start in range(0, len(rowids), ROWIDS_AT_ONCE):
+        some = rowids[start : start + ROWIDS_AT_ONCE]
+        condition = f"rowid BETWEEN {some[0]} AND {some[-1]} AND rowid IN (SELECT number FROM part)"
+        yield condition, pa.table({"number": some})
+
+
+def execute_over(
+    connection: duckdb.DuckDBPyConnection, sql: str, part: pa.Table, marks: Sequence[Any] = ()
+) -> duckdb.DuckDBPyConnection:
+    """Executes `sql`, which reads `part`: DuckDB finds the argument by its name.
+
+    A registered table would be kept in memory until the end of the transaction.
+    """
+    return connection.execute(sql, list(marks))
+
+
+def _spill(
+    connection: duckdb.DuckDBPyConnection, name: str, table: Table, spool: Spool, columns: Sequence[str]
+) -> None:
+    kinds = {column.name: SQL_TYPES[column.type] for column in table.columns} | {"_sequence": "BIGINT"}
+    definition = ", ".join(f'"{column}" {kinds.get(column, "VARCHAR")}' for column in columns)
+    connection.execute(f"CREATE TEMP TABLE {name} ({definition})")
+    listed = ", ".join(f'"{column}"' for column in columns)
+    for part in spool.chunks(columns):
+        execute_over(connection, f"INSERT INTO {name} SELECT {listed} FROM part", part)
+
+
+def _each_part(connection: duckdb.DuckDBPyConnection, statement: str, marked: Marks, values: Sequence[Any]) -> None:
+    for condition, part in parts(marked):
+        execute_over(connection, f"{statement} WHERE {condition}", part, values)
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, staged: TableStage, verdict: Verdict, marks: Sequence[Any]) -> None:
+    names = ", ".join(f'"{name}"' for name in [*staged.table.column_names, "_extra", "_row_hash"])
+    insert = f"INSERT INTO {target(staged.table)} ({names}, _loaded_at, _load_id) SELECT {names}, ?, ? FROM part"
+    for chunk in staged.rows.chunks():
+        wanted = verdict.fates[chunk["_sequence"].to_numpy()] >= _UPDATE
+        if wanted.any():
+            execute_over(connection, insert, chunk.filter(pa.array(wanted)), marks)

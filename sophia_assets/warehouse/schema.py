@@ -9,7 +9,6 @@ import duckdb
 
 from sophia_assets.sources.declarations import Table
 from sophia_assets.warehouse.coercion import SQL_TYPES
-from sophia_assets.warehouse.merge import target
 
 LOADER_COLUMNS: dict[str, str] = {
     "_extra": "JSON",
@@ -19,18 +18,56 @@ LOADER_COLUMNS: dict[str, str] = {
     "_load_id": "VARCHAR",
 }
 
-_LEDGER = (
-    'CREATE SCHEMA IF NOT EXISTS "_sophia"',
-    'CREATE TABLE IF NOT EXISTS "_sophia"."schema_version" (fingerprint VARCHAR)',
-    """CREATE TABLE IF NOT EXISTS "_sophia"."loads" (
-        load_id VARCHAR, table_name VARCHAR, run_id VARCHAR, window_start TIMESTAMP, window_end TIMESTAMP,
-        committed_at TIMESTAMP, rows_read BIGINT, inserted BIGINT, updated BIGINT, unchanged BIGINT,
-        deleted BIGINT, rejected BIGINT, coercion_failures JSON, newest TIMESTAMP, requests BIGINT,
-        seconds DOUBLE, rows_total BIGINT)""",
-    """CREATE TABLE IF NOT EXISTS "_sophia"."state" (
-        table_name VARCHAR, loaded_through TIMESTAMP, newest TIMESTAMP, loaded_at TIMESTAMP,
-        load_id VARCHAR, rows_total BIGINT)""",
-)
+# What the loader keeps about the loads, in the schema `_sophia`; "missing_columns" are those that drift was raised for.
+LEDGER: dict[str, dict[str, str]] = {
+    "schema_version": {"fingerprint": "VARCHAR"},
+    "loads": {
+        "load_id": "VARCHAR",
+        "table_name": "VARCHAR",
+        "run_id": "VARCHAR",
+        "window_start": "TIMESTAMP",
+        "window_end": "TIMESTAMP",
+        "committed_at": "TIMESTAMP",
+        "rows_read": "BIGINT",
+        "inserted": "BIGINT",
+        "updated": "BIGINT",
+        "unchanged": "BIGINT",
+        "deleted": "BIGINT",
+        "rejected": "BIGINT",
+        "quarantined": "JSON",
+        "new_fields": "JSON",
+        "unswept": "VARCHAR",
+        "newest": "TIMESTAMP",
+        "requests": "BIGINT",
+        "seconds": "DOUBLE",
+        "rows_total": "BIGINT",
+    },
+    "state": {
+        "table_name": "VARCHAR",
+        "loaded_through": "TIMESTAMP",
+        "newest": "TIMESTAMP",
+        "loaded_at": "TIMESTAMP",
+        "load_id": "VARCHAR",
+        "rows_total": "BIGINT",
+    },
+    "quarantine": {
+        "table_name": "VARCHAR",
+        "key": "VARCHAR",
+        "column_name": "VARCHAR",
+        "reason": "VARCHAR",
+        "original": "JSON",
+        "load_id": "VARCHAR",
+        "set_aside_at": "TIMESTAMP",
+    },
+    "fields": {"table_name": "VARCHAR", "field": "VARCHAR", "load_id": "VARCHAR", "first_seen_at": "TIMESTAMP"},
+    "missing_columns": {
+        "table_name": "VARCHAR",
+        "column_name": "VARCHAR",
+        "rows_read": "BIGINT",
+        "rows_held": "BIGINT",
+        "found_at": "TIMESTAMP",
+    },
+}
 
 
 def columns_of(table: Table) -> dict[str, str]:
@@ -39,8 +76,9 @@ def columns_of(table: Table) -> dict[str, str]:
 
 
 def fingerprint(tables: Sequence[Table]) -> str:
-    """Changes whenever a declared table or column does."""
-    text = repr([(table.qualified_name, columns_of(table)) for table in tables]) + repr(_LEDGER)
+    """Changes whenever a declared table, column or key does, or what is kept beside them."""
+    declared = [(table.qualified_name, columns_of(table), table.primary_key, table.cursor) for table in tables]
+    text = repr(declared) + repr(LEDGER)
     return blake2b(text.encode(), digest_size=16).hexdigest()
 
 
@@ -55,20 +93,20 @@ def is_current(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -
 
 def bring_up(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> None:
     """Creates what is missing and adds new columns; nothing is ever dropped. Inside the caller's transaction."""
-    for statement in _LEDGER:
-        connection.execute(statement)
-    for system in dict.fromkeys(table.system for table in tables):
-        connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{system}"')
-    held = set(
-        connection.execute("SELECT table_schema, table_name, column_name FROM information_schema.columns").fetchall()
-    )
-    for table in tables:
-        wanted = columns_of(table)
-        definition = ", ".join(f'"{name}" {kind}' for name, kind in wanted.items())
-        connection.execute(f"CREATE TABLE IF NOT EXISTS {target(table)} ({definition})")
-        if any(schema == table.system and name == table.name for schema, name, _ in held):
-            for name, kind in wanted.items():
-                if (table.system, table.name, name) not in held:
-                    connection.execute(f'ALTER TABLE {target(table)} ADD COLUMN "{name}" {kind}')
+    held: dict[tuple[str, str], set[str]] = {}
+    for schema, name, column in connection.execute(
+        "SELECT table_schema, table_name, column_name FROM information_schema.columns"
+    ).fetchall():
+        held.setdefault((schema, name), set()).add(column)
+    wanted = {("_sophia", name): columns for name, columns in LEDGER.items()}
+    wanted |= {(table.system, table.name): columns_of(table) for table in tables}
+    for schema in dict.fromkeys(schema for schema, _ in wanted):
+        connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
+    for place, columns in wanted.items():
+        qualified = '"{}"."{}"'.format(*place)
+        definition = ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
+        connection.execute(f"CREATE TABLE IF NOT EXISTS {qualified} ({definition})")
+        for name in (name for name in columns if name not in held.get(place, columns)):
+            connection.execute(f'ALTER TABLE {qualified} ADD COLUMN "{name}" {columns[name]}')
     connection.execute('DELETE FROM "_sophia"."schema_version"')
     connection.execute('INSERT INTO "_sophia"."schema_version" VALUES (?)', [fingerprint(tables)])

@@ -45,7 +45,7 @@ def _first(source: ReadAheadSource, resume: Any = None) -> int:
 def test_a_started_read_is_taken_over() -> None:
     counting = _Counting()
     source = ReadAheadSource(counting)
-    source.start("items", WINDOW)
+    source.start({"items": WINDOW}, lambda: None)
 
     assert _first(source) == 0
     assert counting.resumes == [None]
@@ -55,7 +55,7 @@ def test_a_started_read_is_taken_over() -> None:
 def test_a_read_behind_a_position_is_made_anew_and_the_started_one_stopped() -> None:
     counting = _Counting()
     source = ReadAheadSource(counting)
-    source.start("items", WINDOW)
+    source.start({"items": WINDOW}, lambda: None)
     assert counting.begun.wait(5)
 
     assert _first(source, resume=7) == 7
@@ -67,9 +67,25 @@ def test_a_read_behind_a_position_is_made_anew_and_the_started_one_stopped() -> 
 def test_a_second_read_of_the_same_is_made_anew() -> None:
     counting = _Counting()
     source = ReadAheadSource(counting)
-    source.start("items", WINDOW)
+    source.start({"items": WINDOW}, lambda: None)
     _first(source)
 
     assert _first(source) == 0
     assert len(counting.resumes) == 2
     source.close()
+
+
+def test_a_source_is_ready_once_its_reads_have_ended_or_are_far_enough_ahead() -> None:
+    ready = threading.Event()
+    source = ReadAheadSource(_Counting())
+    source.start({"items": WINDOW, "others": WINDOW}, ready.set)
+
+    assert ready.wait(10)
+    source.close()
+
+
+def test_a_source_of_which_nothing_is_read_ahead_is_ready_at_once() -> None:
+    ready = threading.Event()
+    ReadAheadSource(_Counting()).start({}, ready.set)
+
+    assert ready.is_set()

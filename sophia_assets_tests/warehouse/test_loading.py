@@ -100,22 +100,20 @@ def test_replaced_children_leave_the_children_of_others_alone(warehouse: DuckDBW
     assert [tuple(row.values()) for row in found.to_pylist()] == [("1", "b"), ("2", "a")]
 
 
-def test_values_take_their_declared_types_and_what_does_not_fit_is_null_and_counted(
-    warehouse: DuckDBWarehouse,
-) -> None:
-    good = item(
-        "1", pieces="12", price="10.50", weight="2.5", sold="true", made_on="2026-03-01", tags={"b": 1, "a": []}
+def test_values_take_their_declared_types(warehouse: DuckDBWarehouse) -> None:
+    load(
+        warehouse,
+        rows(
+            item(
+                "1", pieces="12", price="10.50", weight="2.5", sold="true", made_on="2026-03-01", tags={"b": 1, "a": []}
+            )
+        ),
     )
-    bad = item("2", pieces="1.5", price="a lot", weight="nan", sold="perhaps", made_on="soon", updated_at="never")
-    result, _ = load(warehouse, rows(good, bad))
 
     columns = "pieces, price, weight, sold, made_on, tags, updated_at"
     assert live(warehouse, columns) == [
         (12, Decimal("10.5000"), 2.5, True, date(2026, 3, 1), '{"a":[],"b":1}', datetime(2026, 1, 1)),
-        (None,) * 7,
     ]
-    bad_columns = ("pieces", "price", "weight", "sold", "made_on", "updated_at")
-    assert result.coercion_failures == dict.fromkeys(bad_columns, 1)
 
 
 def test_a_time_with_a_zone_is_stored_as_utc(warehouse: DuckDBWarehouse) -> None:

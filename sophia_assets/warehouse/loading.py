@@ -1,0 +1,209 @@
+"""One load into DuckDB: stage what is read, then merge all tables, the ledger and the state in one transaction."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+
+from sophia_assets.errors import ConfigurationError, ResponseInvalid, SchemaDrift, SourceError, WarehouseBusy
+from sophia_assets.sources.declarations import ReadItem
+from sophia_assets.warehouse import ledger
+from sophia_assets.warehouse.coercion import aware_utc, naive_utc
+from sophia_assets.warehouse.drift import MissingColumn, missing_columns
+from sophia_assets.warehouse.fault_points import reach
+from sophia_assets.warehouse.interface import Load, LoadResult, Progress, Reader
+from sophia_assets.warehouse.merge import apply, forget, judge
+from sophia_assets.warehouse.quarantine import update_quarantine
+from sophia_assets.warehouse.stage_folder import StageFolder
+from sophia_assets.warehouse.staging import Stage, TableStage
+from sophia_assets.warehouse.sweep import find_gone
+
+Transaction = Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
+"""Opens the file for writing, under its lock, in one transaction. Called once for each attempt."""
+
+# Little suffices, since DuckDB spills to disk; very wide rows may need more, and then get it.
+_MEMORY_LIMITS = ("48MB", "512MB", "4GB", None)
+
+# A commit that finds no room fails as a transaction, or for good: the file is whole when it is opened again.
+_DISK_ERRORS = (OSError, duckdb.IOException, duckdb.TransactionException, duckdb.FatalException)
+
+
+class _ColumnsMissing(Exception):
+    """Ends the transaction; the load becomes SchemaDrift."""
+
+    def __init__(self, missing: list[MissingColumn]) -> None:
+        super().__init__()
+        self.missing = missing
+
+
+class Loading:
+    """One load with its stage. `accepted_missing`: columns, as `system.table.column`, that may be empty from now on."""
+
+    def __init__(self, load: Load, folder: StageFolder, transaction: Transaction, accepted_missing: Collection[str]):
+        self._load = load
+        self._folder = folder
+        self._transaction = transaction
+        self._accepted_missing = accepted_missing
+        self._started = time.monotonic()
+
+    def run(
+        self, items: Iterable[ReadItem] | Reader, progress: Progress | None, *, checkpoint_seconds: float
+    ) -> list[LoadResult]:
+        """Reads, merges, and removes the stage; what can be gone on with later is left where this fails."""
+        keep = False
+        stage: Stage | None = None
+        try:
+            stage = self._stage(checkpoint_seconds)
+            self._read(stage, items, progress)
+            return self._merge(stage)
+        except BaseException as error:
+            keep = not self._folder.private and self._folder.entry is not None and _is_worth_keeping(error, stage)
+            raise
+        finally:
+            if stage is not None:
+                stage.close()
+            if not keep:
+                self._folder.remove()
+                reach("cleaned_up")
+
+    def _stage(self, checkpoint_seconds: float) -> Stage:
+        try:
+            return Stage(self._load, self._folder, checkpoint_seconds=checkpoint_seconds)
+        except (OSError, LookupError, TypeError):
+            # An earlier process's files are not what its journal says: only reading anew is safe.
+            assert self._folder.manifest is not None, "a stage that is opened has begun"
+            with _disk_explained(self._folder.path):
+                self._folder.begin(replace(self._folder.manifest, started_at=datetime.now(UTC)))
+            return Stage(self._load, self._folder, checkpoint_seconds=checkpoint_seconds)
+
+    def _read(self, stage: Stage, items: Iterable[ReadItem] | Reader, progress: Progress | None) -> None:
+        if not stage.is_complete:
+            found = items(stage.position) if callable(items) else items
+            try:
+                for item in found:
+                    with _disk_explained(self._folder.path):
+                        stage.add(item, progress)
+            finally:
+                # A reader may hold a thread that has to be stopped now, not when it is collected.
+                if callable(items) and isinstance(found, Generator):
+                    found.close()
+        with _disk_explained(self._folder.path):
+            stage.finish()
+
+    def _merge(self, stage: Stage) -> list[LoadResult]:
+        reach("before_merge")
+        try:
+            results = self._merge_within_memory(stage)
+        except _ColumnsMissing as drift:
+            with self._transaction() as connection:
+                ledger.record_missing(connection, drift.missing, naive_utc(datetime.now(UTC)))
+            raise _as_error(drift.missing) from None
+        reach("committed")
+        return results
+
+    def _merge_within_memory(self, stage: Stage) -> list[LoadResult]:
+        for limit in _MEMORY_LIMITS:
+            try:
+                with _disk_explained(self._folder.path), self._transaction() as connection:
+                    committed = ledger.recorded(connection, self._load.id)
+                    if committed is not None:
+                        return committed
+                    _limit_memory(connection, limit, self._folder.path / "spill")
+                    results = [self._merge_table(connection, stage, staged) for staged in stage.tables.values()]
+                    reach("ledger_written")
+                    return results
+            except duckdb.OutOfMemoryException:
+                if limit is None:
+                    raise
+        raise AssertionError("the last limit is none at all")
+
+    def _merge_table(self, connection: duckdb.DuckDBPyConnection, stage: Stage, staged: TableStage) -> LoadResult:
+        loaded_at = naive_utc(datetime.now(UTC))
+        load, table = self._load, staged.table
+        verdict = judge(connection, staged)
+        missing = missing_columns(connection, staged, verdict)
+        missing = [item for item in missing if item.qualified_name not in self._accepted_missing]
+        if missing:
+            raise _ColumnsMissing(missing)
+        sweep = find_gone(connection, staged, verdict)
+        counts = apply(connection, staged, verdict, doomed=sweep.doomed, load_id=load.id, loaded_at=loaded_at)
+        swept = staged.complete and not sweep.unswept
+        update_quarantine(connection, staged, load_id=load.id, at=loaded_at, swept=swept)
+        forget(connection)
+        if staged.rows_read:
+            ledger.forget_missing(connection, table, besides=staged.absent_columns, accepted=self._accepted_missing)
+        reach("rows_merged")
+        result = LoadResult(
+            table=table.qualified_name,
+            window=load.window,
+            rows_read=staged.rows_read,
+            inserted=counts.inserted,
+            updated=counts.updated,
+            unchanged=counts.unchanged,
+            deleted=counts.deleted,
+            newest=aware_utc(counts.newest),
+            requests=stage.requests,
+            seconds=time.monotonic() - self._started,
+            rows_total=counts.rows_total,
+            rejected=staged.rejected,
+            quarantined=dict(staged.misfits),
+            new_fields=ledger.note_new_fields(connection, table, staged.new_fields, load.id, loaded_at),
+            unswept=sweep.unswept,
+            load_id=load.id,
+        )
+        assert self._folder.manifest is not None, "a stage that is read into has begun"
+        # A window that ends in the future is covered only as far as the moment the read began.
+        covered = min(load.window.end, self._folder.manifest.started_at)
+        ledger.record(connection, load, result, loaded_at, naive_utc(covered))
+        return result
+
+
+def _is_worth_keeping(error: BaseException, stage: Stage | None) -> bool:
+    """Whether going on from the stage can help: not where its own content is what failed."""
+    if stage is None or isinstance(error, SchemaDrift):
+        return False
+    if isinstance(error, ResponseInvalid):
+        # A position that the system refuses time after time must not block the group.
+        return stage.checkpoints > 0
+    return isinstance(error, (SourceError, WarehouseBusy)) or not isinstance(error, Exception)
+
+
+def _limit_memory(connection: duckdb.DuckDBPyConnection, limit: str | None, spill: Path) -> None:
+    # One thread and one row group in the buffer: both are what DuckDB needs memory for outside its limit.
+    connection.execute(f"SET threads = 1; SET write_buffer_row_group_count = 1; SET temp_directory = '{spill}'")
+    if limit is not None:
+        connection.execute(f"SET memory_limit = '{limit}'")
+
+
+@contextmanager
+def _disk_explained(folder: Path) -> Iterator[None]:
+    """What the disk refuses becomes one ConfigurationError."""
+    try:
+        yield
+    except _DISK_ERRORS as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error).splitlines()[0]
+        raise ConfigurationError(
+            f"what was read could not be written to disk ({reason})",
+            remedy=f"Make room on the disk that holds {folder.parent}, and check that it can be written; "
+            "nothing was changed",
+        ) from error
+
+
+def _as_error(missing: list[MissingColumn]) -> SchemaDrift:
+    first = missing[0]
+    names = ", ".join(item.qualified_name for item in missing)
+    return SchemaDrift(
+        f"no row has {', '.join(item.column for item in missing)} any more: {first.rows_read:,} rows came without, "
+        f"and {first.rows_held:,} of them held a value before",
+        system=first.table.system,
+        obj=first.table.name,
+        remedy="If the system has dropped or renamed the field, change the declaration in "
+        f"sources/{first.table.system}/tables.py; if it was really emptied, load once with "
+        f"SOPHIA_ACCEPT_MISSING={names.replace(', ', ',')}",
+    )

@@ -1,0 +1,237 @@
+"""The folders in which unfinished reads are kept: found again, locked, journaled, and removed.
+
+A stage is a folder with a manifest (what is being read), a journal (how far) and the spooled files.
+The lock is on the folder itself and is freed by the operating system when its holder dies.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from sophia_assets.sources.declarations import Window
+from sophia_assets.warehouse.fault_points import reach
+from sophia_assets.warehouse.interface import Load, LoadKey
+
+# An older stage is not gone on with: its window would end too long ago, and the vendor's cursors have expired.
+OLDEST = timedelta(hours=24)
+
+_MANIFEST = "manifest.json"
+_JOURNAL = "journal.jsonl"
+_PRIVATE = "private-"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a stage is reading, fixed when it began. `started_at` is UTC and aware."""
+
+    load_id: str
+    window: Window
+    fingerprint: str
+    started_at: datetime
+
+    @property
+    def is_recent(self) -> bool:
+        return abs(datetime.now(UTC) - self.started_at) < OLDEST
+
+
+class StageFolder:
+    """One locked stage; `entry` is its last journal line, or None where it begins."""
+
+    def __init__(self, path: Path, descriptor: int, manifest: Manifest | None, *, private: bool) -> None:
+        self.path = path
+        self.private = private
+        self.manifest = manifest
+        self.entry: Mapping[str, Any] | None = None
+        self._descriptor = descriptor
+        self._journal: int | None = None
+
+    def begin(self, manifest: Manifest) -> None:
+        """Empties the folder and writes the manifest."""
+        self._empty()
+        start = manifest.window.start
+        content = {
+            "load_id": manifest.load_id,
+            "start": start.isoformat() if start else None,
+            "end": manifest.window.end.isoformat(),
+            "fingerprint": manifest.fingerprint,
+            "started_at": manifest.started_at.isoformat(),
+        }
+        draft = self.path / f"{_MANIFEST}.new"
+        draft.write_bytes(orjson.dumps(content))
+        draft.rename(self.path / _MANIFEST)
+        self.manifest, self.entry = manifest, None
+
+    def write(self, entry: Mapping[str, Any]) -> None:
+        """Appends a line to the journal: what it tells of is kept from here on."""
+        if self._journal is None:
+            self._journal = os.open(self.path / _JOURNAL, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        line = orjson.dumps(entry) + b"\n"
+        half = len(line) // 2
+        reach("before_journal_line")
+        _write_all(self._journal, line[:half])
+        reach("journal_line_half_written")
+        _write_all(self._journal, line[half:])
+        reach("checkpoint_written")
+        self.entry = entry
+
+    def read_journal(self) -> None:
+        """Takes the last whole line as `entry` and cuts off one that was being written."""
+        journal = self.path / _JOURNAL
+        if not journal.exists():
+            return
+        content = journal.read_bytes()
+        whole = content[: content.rfind(b"\n") + 1]
+        if len(whole) < len(content):
+            os.truncate(journal, len(whole))
+        if whole:
+            self.entry = orjson.loads(whole.splitlines()[-1])
+
+    def remove(self) -> None:
+        """Removes the stage. The manifest goes first: without it, the rest is nothing but rubbish."""
+        (self.path / _MANIFEST).unlink(missing_ok=True)
+        reach("clean_up_half_done")
+        self._empty()
+        with suppress(FileNotFoundError):
+            self.path.rmdir()
+
+    def close(self) -> None:
+        """Frees the lock. What is in the folder stays."""
+        if self._journal is not None:
+            os.close(self._journal)
+            self._journal = None
+        os.close(self._descriptor)
+
+    def _empty(self) -> None:
+        if self._journal is not None:
+            os.close(self._journal)
+            self._journal = None
+        for path in self.path.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+
+
+class StageFolders:
+    """All stages of one warehouse file, below `root`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def find(self, key: LoadKey, fingerprint: str) -> StageFolder | None:
+        """The locked stage that an earlier load of `key` left, if it is recent, whole and nobody's; close it."""
+        path = self._path(key)
+        if not (path / _MANIFEST).exists():
+            return None
+        descriptor = _lock(path)
+        if descriptor is None:
+            return None
+        folder = StageFolder(path, descriptor, _manifest(path), private=False)
+        if folder.manifest is None or not folder.manifest.is_recent or folder.manifest.fingerprint != fingerprint:
+            folder.close()
+            return None
+        folder.read_journal()
+        return folder
+
+    def open(self, load: Load, fingerprint: str) -> StageFolder:
+        """The stage to go on with, or an empty one: a private one where another process is reading the same."""
+        self.sweep()
+        if load.key is not None:
+            found = self.find(load.key, fingerprint)
+            if found is not None and found.manifest is not None and found.manifest.load_id == load.id:
+                return found
+            if found is not None:
+                found.close()
+            folder = self._create(self._path(load.key), private=False)
+        else:
+            folder = None
+        while folder is None:
+            folder = self._create(self.root / f"{_PRIVATE}{uuid.uuid4().hex}", private=True)
+        folder.begin(Manifest(load.id, load.window, fingerprint, datetime.now(UTC)))
+        return folder
+
+    def sweep(self) -> None:
+        """Removes stages that nobody will go on with: dead processes' private ones, half removed and too old ones."""
+        if not self.root.exists():
+            return
+        for path in list(self.root.iterdir()):
+            is_young = abs(time.time() - _modified(path)) < OLDEST.total_seconds()
+            if is_young and not path.name.startswith(_PRIVATE) and (path / _MANIFEST).exists():
+                continue
+            descriptor = _lock(path)
+            if descriptor is None:
+                continue
+            folder = StageFolder(path, descriptor, None, private=True)
+            with suppress(OSError):
+                folder.remove()
+            folder.close()
+
+    def _create(self, path: Path, *, private: bool) -> StageFolder | None:
+        """The folder, made where it is not there, locked; None where another process holds it."""
+        while True:
+            path.mkdir(parents=True, exist_ok=True)
+            descriptor = _lock(path)
+            if descriptor is not None:
+                return StageFolder(path, descriptor, None, private=private)
+            if path.exists():
+                return None
+
+    def _path(self, key: LoadKey) -> Path:
+        start = key.span.start.isoformat() if key.span.start else ""
+        text = f"{start}|{key.span.end.isoformat()}"
+        return self.root / f"{key.system}.{key.group}.{blake2b(text.encode(), digest_size=8).hexdigest()}"
+
+
+def _lock(path: Path) -> int | None:
+    """A descriptor that holds the folder's lock; None where another holds it, or the folder is being removed."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(descriptor), path.stat()):
+            return descriptor
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    os.close(descriptor)
+    return None
+
+
+def _manifest(path: Path) -> Manifest | None:
+    try:
+        content = orjson.loads((path / _MANIFEST).read_bytes())
+        start = datetime.fromisoformat(content["start"]) if content["start"] else None
+        return Manifest(
+            load_id=content["load_id"],
+            window=Window(start, datetime.fromisoformat(content["end"])),
+            fingerprint=content["fingerprint"],
+            started_at=datetime.fromisoformat(content["started_at"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _modified(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return time.time()
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(descriptor, data) :]

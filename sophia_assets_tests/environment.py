@@ -23,3 +23,8 @@ def default_settings(folder: Path) -> Iterator[None]:
         patch.setenv("SOPHIA_HOME", str(folder / "var"))
         patch.chdir(folder)
         yield
+
+
+def off_but(*systems: str) -> dict[str, str]:
+    """The settings that turn every other system off."""
+    return {f"SOPHIA_{system.upper()}_MODE": "off" for system in registry.SYSTEMS if system not in systems}

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -59,8 +60,10 @@ class QualityWorker:
     def close(self) -> None:
         """Ends the process. Safe to call twice."""
         for stream in (self._process.stdin, self._process.stdout):
-            if stream:
-                stream.close()
+            # A request that a dead worker did not take is still in the stream.
+            with suppress(BrokenPipeError):
+                if stream:
+                    stream.close()
         if self._process.poll() is None:
             self._process.terminate()
         self._process.wait()

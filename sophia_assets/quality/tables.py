@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sophia_assets.quality.outcomes import Outcome, span_in_words
 from sophia_assets.sources.declarations import Expectation, Table
+from sophia_assets.warehouse.coercion import aware_utc
 from sophia_assets.warehouse.interface import Warehouse
 
 if TYPE_CHECKING:
-    from sophia_assets.quality.client import QualityWorker
+    import pyarrow as pa
 
 # The newest rows are looked at; older ones were when they were new, and a frame has to stay bounded.
 ROWS_LOOKED_AT = 100_000
@@ -20,20 +22,15 @@ QUARANTINE_TOLERATED = 0.01
 _FIELDS_NAMED = 20
 
 
-def validate(
-    worker: QualityWorker, warehouse: Warehouse, table: Table, expectations: Sequence[Expectation]
-) -> list[Outcome]:
-    """Runs expectations over the table's newest live rows, one outcome each."""
-    if not expectations:
-        return []
+def rows_to_validate(warehouse: Warehouse, table: Table, expectations: Sequence[Expectation]) -> pa.Table:
+    """The table's newest live rows, in the columns that the expectations are about."""
     needed = {name for item in expectations for name in _columns(item)}
     columns = [name for name in table.column_names if name in needed] or [table.primary_key[0]]
     order = f" ORDER BY {table.cursor} DESC NULLS LAST" if table.cursor else ""
-    rows = warehouse.query(
+    return warehouse.query(
         f"SELECT {', '.join(columns)} FROM {table.qualified_name} "
         f"WHERE _deleted_at IS NULL{order} LIMIT {ROWS_LOOKED_AT}"
     )
-    return worker.validate(table.qualified_name, rows, expectations)
 
 
 def volume(warehouse: Warehouse, table: Table, name: str) -> Outcome:
@@ -58,18 +55,26 @@ def newest_event(warehouse: Warehouse, table: Table, name: str) -> Outcome:
     state = warehouse.table_state(table.qualified_name)
     expected = f"an event within {span_in_words(limit)} of the time up to which the table was read"
     recovery = "Look into the system itself: it answers, but nothing new has happened in it for longer than usual."
-    if state is None or state.newest is None:
+    newest = state.newest if state else None
+    if table.freshness.event_column:
+        newest = _newest(warehouse, table, table.freshness.event_column)
+    if state is None or newest is None:
         return Outcome(name, False, "warn", expected, "no event at all", recovery=recovery)
-    age = state.loaded_through - state.newest
+    age = state.loaded_through - newest
     return Outcome(
         name=name,
         passed=age <= limit,
         severity="warn",
         expected=expected,
-        observed=f"newest event {state.newest:%Y-%m-%d %H:%M}, read up to {state.loaded_through:%Y-%m-%d %H:%M} (UTC)",
+        observed=f"newest event {newest:%Y-%m-%d %H:%M}, read up to {state.loaded_through:%Y-%m-%d %H:%M} (UTC)",
         rows=state.rows_total,
         recovery=recovery,
     )
+
+
+def _newest(warehouse: Warehouse, table: Table, column: str) -> datetime | None:
+    found = warehouse.query(f"SELECT max({column}) AS newest FROM {table.qualified_name} WHERE _deleted_at IS NULL")
+    return aware_utc(found["newest"][0].as_py())
 
 
 def declared_fields(warehouse: Warehouse, table: Table, name: str) -> Outcome:

@@ -61,12 +61,14 @@ class Freshness:
     """How old a table may grow before people are told.
 
     `warn` and `fail` bound the time since the last successful load; `newest_event`, where the table
-    has an event time, bounds the age of the newest row at the end of the window that was read.
+    has an event time, bounds the age of the newest row at the end of the window that was read. The
+    event time is the table's cursor, or `event_column` where the table has none.
     """
 
     warn: timedelta = timedelta(hours=26)
     fail: timedelta = timedelta(hours=50)
     newest_event: timedelta | None = None
+    event_column: str | None = None
 
 
 @dataclass(frozen=True)
@@ -208,7 +210,18 @@ class Checkpoint:
     position: Any
 
 
-ReadItem = Rows | Deleted | CompleteSet | CompleteSpan | PresentKeys | ReplacedChildren | Checkpoint
+@dataclass(frozen=True)
+class Notice:
+    """Says in a line, without any row's values, what people should know of `table`: entries that were lost, say.
+
+    It goes to the load's result, the run's log and the table's metadata, and changes no row.
+    """
+
+    table: str
+    text: str
+
+
+ReadItem = Rows | Deleted | CompleteSet | CompleteSpan | PresentKeys | ReplacedChildren | Notice | Checkpoint
 
 
 class Source(Protocol):

@@ -22,7 +22,7 @@ from sophia_assets.services import Services
 from sophia_assets.settings import load_settings
 from sophia_assets.sources import registry
 from sophia_assets.warehouse.duckdb_warehouse import DuckDBWarehouse
-from sophia_assets_tests.environment import default_settings
+from sophia_assets_tests.environment import default_settings, off_but
 from sophia_assets_tests.sandbox.small_company import served
 from sophia_assets_tests.sources.complete_company import contents
 
@@ -52,7 +52,7 @@ def never_killed(folder: Path) -> Rows:
     """What the same company's systems give to a load that nothing disturbs."""
     home = Home(folder / "reference")
     home.prepare()
-    home.record_company(CompanyIdentity("live"))
+    home.record_company(CompanyIdentity("simulated", first_day=str(FIRST_DAY), last_day=str(DAY)))
     company = replace(make_company(SandboxConfig(start=FIRST_DAY, as_of=DAY)), snowflake=None)
     with served(company, limits=False) as running:
         services = Services(load_settings({"SOPHIA_HOME": str(home.path), **running.env}), home)
@@ -65,7 +65,7 @@ def never_killed(folder: Path) -> Rows:
 
 def start(home: Home) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "sophia_assets.cli", "run", "--date", str(DAY), "--days", str(DAYS)]
-    environment = {**os.environ, "SOPHIA_HOME": str(home.path), "SOPHIA_SNOWFLAKE_MODE": "off"}
+    environment = {**os.environ, "SOPHIA_HOME": str(home.path), **off_but(*SYSTEMS)}
     return subprocess.Popen(
         command,
         env=environment,

@@ -13,6 +13,7 @@ import pytest
 
 from sophia_assets.home import CompanyIdentity
 from sophia_assets_tests.command_line.commands import Sophia, contents, refused
+from sophia_assets_tests.environment import off_but
 
 TODAY = datetime.now(UTC).date()
 TOMORROW = TODAY + timedelta(days=1)
@@ -59,7 +60,7 @@ def test_a_day_before_any_company_can_be_simulated_is_refused(sophia: Sophia) ->
 
 
 def test_a_day_before_the_set_history_is_refused(sophia: Sophia) -> None:
-    live = {"SOPHIA_GONG_MODE": "off", "SOPHIA_SNOWFLAKE_MODE": "off", "SOPHIA_HUBSPOT_MODE": "live"}
+    live = off_but("hubspot") | {"SOPHIA_HUBSPOT_MODE": "live"}
     line = refused(
         sophia("run", "--date", "2026-01-01", **live, SOPHIA_HISTORY_START="2026-01-02"), 2, "SOPHIA_HISTORY_START"
     )
@@ -129,19 +130,20 @@ def test_a_home_that_cannot_be_written_is_refused(sophia: Sophia, tmp_path: Path
 
 
 def test_a_run_with_every_system_off_is_refused(sophia: Sophia) -> None:
-    off = {f"SOPHIA_{system}_MODE": "off" for system in ("HUBSPOT", "GONG", "SNOWFLAKE")}
-    refused(sophia("run", **off), 2, "every system is off", "Set at least one SOPHIA_<SYSTEM>_MODE to sandbox or live")
+    refused(
+        sophia("run", **off_but()), 2, "every system is off", "Set at least one SOPHIA_<SYSTEM>_MODE to sandbox or live"
+    )
     assert not sophia.base_home.exists()
 
 
 def test_a_company_of_the_sandbox_cannot_be_chosen_for_live_systems(sophia: Sophia, tmp_path: Path) -> None:
-    live = {"SOPHIA_GONG_MODE": "off", "SOPHIA_SNOWFLAKE_MODE": "off", "SOPHIA_HUBSPOT_MODE": "live"}
+    live = off_but("hubspot") | {"SOPHIA_HUBSPOT_MODE": "live"}
     for options in (["--seed", "7"], ["--data", str(tmp_path)]):
         refused(sophia("run", *options, **live), 2, "no system is read from the sandbox")
 
 
 def test_a_warehouse_file_that_is_none_is_refused_and_left_as_it_is(sophia: Sophia, tmp_path: Path) -> None:
-    live = {"SOPHIA_GONG_MODE": "off", "SOPHIA_SNOWFLAKE_MODE": "off", "SOPHIA_HUBSPOT_MODE": "live"}
+    live = off_but("hubspot") | {"SOPHIA_HUBSPOT_MODE": "live"}
     home = sophia.hold(CompanyIdentity("live"))
     home.warehouse_file.write_text("no database\n" * 1000)
     before = contents(home.path)

@@ -7,7 +7,7 @@ import pytest
 from sophia_assets.sources import registry
 from sophia_assets_tests.conformance.schedules import campaign
 
-SCHEDULES = 8
+SCHEDULES = 3
 
 
 @pytest.mark.parametrize("system", registry.SYSTEMS)

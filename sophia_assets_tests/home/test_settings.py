@@ -9,6 +9,7 @@ import pytest
 
 from sophia_assets.errors import ConfigurationError, ConnectionFailed
 from sophia_assets.settings import PROJECT_ROOT, load_settings
+from sophia_assets_tests.environment import off_but
 
 SANDBOX = {"HUBSPOT_BASE_URL": "http://127.0.0.1:8710/hubspot", "HUBSPOT_ACCESS_TOKEN": "sandbox", "GONG_BASE_URL": "x"}
 
@@ -116,9 +117,8 @@ def test_a_system_that_is_off_is_not_reached_even_while_a_sandbox_runs() -> None
 
 
 def test_nothing_needs_the_sandbox_where_every_system_is_live_off_or_elsewhere() -> None:
-    elsewhere = {
+    elsewhere = off_but("hubspot", "snowflake") | {
         "SOPHIA_HUBSPOT_MODE": "live",
-        "SOPHIA_GONG_MODE": "off",
         "SNOWFLAKE_ACCOUNT": "a",
         "SNOWFLAKE_HOST": "h",
     }

@@ -17,6 +17,7 @@ import pytest
 from sophia_assets import errors
 from sophia_assets.sandbox.config import Endpoints, SandboxConfig
 from sophia_assets.sandbox.launch import RunningSandbox, start_sandbox
+from sophia_assets.sources import registry
 from sophia_assets_tests.sandbox.clients import gong_client, hubspot_client
 
 SHORT = SandboxConfig(start=date(2026, 1, 1), as_of=date(2026, 3, 31))
@@ -26,6 +27,7 @@ import sys
 from datetime import date
 from sophia_assets.sandbox.config import SandboxConfig
 from sophia_assets.sandbox.launch import start_sandbox
+from sophia_assets.sources import registry
 with start_sandbox(SandboxConfig(start=date(2026, 1, 1), as_of=date(2026, 3, 31)), wait_for="listening") as sandbox:
     print(sandbox.pid, flush=True)
     sys.stdin.read()
@@ -47,7 +49,7 @@ def test_a_sandbox_answers_and_tells_where(tmp_path: Path) -> None:
         told = Endpoints.read(report)
         assert told == sandbox.endpoints
         assert (told.pid, told.first_day, told.last_day) == (sandbox.pid, SHORT.start, SHORT.as_of)
-        assert told.ready == {"hubspot": True, "gong": True, "snowflake": True}
+        assert told.ready == dict.fromkeys(registry.SYSTEMS, True)
         assert hubspot_client(dict(told.env)).get("/crm/v3/owners").status_code == 200
         assert gong_client(dict(told.env)).get("/v2/users").status_code == 200
         assert oct(report.stat().st_mode & 0o777) == "0o600"

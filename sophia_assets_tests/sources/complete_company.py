@@ -77,10 +77,12 @@ def complete_company(*, calls: int = 120, deals: int = 120) -> CompanyData:
 
 
 def source_for(system: str, env: dict[str, str], *, retry: RetryPolicy = IMPATIENT) -> Source:
-    """The system's client, through the registry, as production makes it."""
-    # Slack's limits are by the minute, which is longer than tests wait; they run against a stand-in without limits.
-    limiters = Unlimited() if system == "slack" else None
-    return registry.create_source_from_settings(system, env, retry=retry, limiters=limiters)
+    """The system's client, through the registry, as production makes it.
+
+    It keeps to no limits of its own, since some are by the minute, and what one client was told to wait
+    must not hold up the next test's.
+    """
+    return registry.create_source_from_settings(system, env, retry=retry, limiters=Unlimited())
 
 
 def ingest(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import socketserver
 import threading
 from collections.abc import Iterator
@@ -22,7 +21,7 @@ from sophia_assets.errors import (
 from sophia_assets.ingestion.retrying import RetryPolicy
 from sophia_assets.sandbox.company_data import RedisData
 from sophia_assets.sandbox.standins.redis.process import RedisProcess
-from sophia_assets.sources.declarations import Checkpoint, CompleteSet, ReadItem, ReplacedChildren, Rows, Window
+from sophia_assets.sources.declarations import Checkpoint, CompleteSet, Notice, ReadItem, ReplacedChildren, Rows, Window
 from sophia_assets.sources.redis.client import RedisSource
 from sophia_assets.warehouse.duckdb_warehouse import DuckDBWarehouse
 from sophia_assets_tests.sandbox.small_company import START, Served, served, small_company
@@ -76,6 +75,10 @@ def direct(server: RedisProcess, user: str = "reader:secret") -> RedisSource:
 
 def rows(items: list[ReadItem]) -> list[dict[str, Any]]:
     return [dict(row) for item in items if isinstance(item, Rows) for row in item.rows]
+
+
+def notices(items: list[ReadItem]) -> list[tuple[str, str]]:
+    return [(item.table, item.text) for item in items if isinstance(item, Notice)]
 
 
 def read(source: RedisSource, group: str, window: Window = EVERYTHING, resume: Any = None) -> list[dict[str, Any]]:
@@ -137,17 +140,14 @@ def test_keys_that_expire_after_they_were_found_are_simply_absent(running: Serve
     assert len(read(source(running), "accounts")) == 5_990
 
 
-def test_a_key_of_another_type_fails_no_other_and_is_reported(
-    running: Served, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_key_of_another_type_fails_no_other_and_is_noticed(running: Served) -> None:
     hold(running, RedisData(hashes=MANY, strings={"usage:total:a": "1"}))
     running.app.faults.add("redis:wrongtype:3")
-    reading = source(running)
 
-    with caplog.at_level(logging.WARNING):
-        assert len(read(reading, "accounts")) == 5_997
-    assert "3 of the keys under usage:account: hold another type" in reading.notices[0]
-    assert reading.notices[0] in caplog.text
+    items = list(source(running).read("accounts", EVERYTHING))
+    assert len(rows(items)) == 5_997
+    [(table, text)] = notices(items)
+    assert table == "account_usage" and text.startswith("3 of the keys under usage:account: hold another type")
 
 
 def test_values_that_are_no_utf_8_are_written_as_escapes(server: RedisProcess) -> None:
@@ -284,50 +284,45 @@ def test_every_event_of_many_pages_is_read_once_from_any_checkpoint(running: Ser
             assert [row["event_id"] for row in rows([*whole[:place], *rest])] == [entry for entry, _ in entries]
 
 
-def test_entries_trimmed_between_two_pages_are_reported(running: Served, caplog: pytest.LogCaptureFixture) -> None:
+def test_entries_trimmed_between_two_pages_are_noticed(running: Served) -> None:
     entries = [(stream_id(0, number), {"event": "e"}) for number in range(3_500)]
     hold(running, RedisData(streams={"usage:events": entries}))
-    reading = source(running)
-    items = reading.read("events", EVERYTHING)
-    first = [next(items), next(items)]
+    items = source(running).read("events", EVERYTHING)
+    found = [next(items), next(items)]
     running.app.faults.add("redis:trim:100")
+    found += items
 
-    with caplog.at_level(logging.WARNING):
-        assert len(rows([*first, *items])) == 1_100
-    assert "trimmed before they could be read" in reading.notices[0]
-    assert len(reading.notices) == 1 and reading.notices[0] in caplog.text
+    assert len(rows(found)) == 1_100
+    [(table, text)] = notices(found)
+    assert table == "events" and "trimmed before they could be read" in text
 
 
-def test_entries_trimmed_since_the_last_load_are_reported(running: Served) -> None:
+def test_entries_trimmed_since_the_last_load_are_noticed(running: Served) -> None:
     running.app.faults.add("redis:trim:20")
-    reading = source(running)
+    items = list(source(running).read("events", Window(START + timedelta(hours=50), START + timedelta(hours=500))))
 
-    assert len(read(reading, "events", Window(START + timedelta(hours=50), START + timedelta(hours=500)))) == 20
-    assert "2026-01-03 12:00:00 UTC and 2026-01-05 13:00:00 UTC" in reading.notices[0]
+    assert len(rows(items)) == 20
+    assert "2026-01-03 12:00:00 UTC and 2026-01-05 13:00:00 UTC" in notices(items)[0][1]
 
 
-def test_a_stream_that_was_emptied_is_reported(running: Served) -> None:
+def test_a_stream_that_was_emptied_is_noticed(running: Served) -> None:
     running.app.faults.add("redis:trim:0")
-    reading = source(running)
+    items = list(source(running).read("events", Window(START + timedelta(hours=50), START + timedelta(hours=500))))
 
-    assert read(reading, "events", Window(START + timedelta(hours=50), START + timedelta(hours=500))) == []
-    assert len(reading.notices) == 1
+    assert rows(items) == []
+    assert len(notices(items)) == 1
 
 
 @pytest.mark.parametrize("window", [EVERYTHING, Window(START, START + timedelta(hours=500)), days(300, 301)])
-def test_a_stream_that_has_lost_nothing_is_not_reported(running: Served, window: Window) -> None:
-    reading = source(running)
-    list(reading.read("events", window))
-
-    assert reading.notices == []
+def test_a_stream_that_has_lost_nothing_is_not_noticed(running: Served, window: Window) -> None:
+    assert notices(list(source(running).read("events", window))) == []
 
 
-def test_entries_trimmed_after_they_were_read_are_not_reported(running: Served) -> None:
+def test_entries_trimmed_after_they_were_read_are_not_noticed(running: Served) -> None:
     running.app.faults.add("redis:trim:20")
-    reading = source(running)
-    list(reading.read("events", Window(START + timedelta(hours=110), START + timedelta(hours=500))))
+    window = Window(START + timedelta(hours=110), START + timedelta(hours=500))
 
-    assert reading.notices == []
+    assert notices(list(source(running).read("events", window))) == []
 
 
 def test_a_key_in_the_streams_place_is_refused_with_the_settings_to_check(server: RedisProcess) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from sophia_assets.sources.columns import between, floating, integer, key_rules, not_null, one_of, string, timestamp
-from sophia_assets.sources.declarations import Column, ColumnType, Table
+from sophia_assets.sources.declarations import Column, ColumnType, Freshness, Table
 
 SYSTEM = "pinecone"
 
@@ -49,6 +51,8 @@ _DOCUMENTS = Table(
     group="documents",
     description="The passages of documents that the index can find, by what their vectors' metadata says.",
     primary_key=("namespace", "document_id"),
+    # Knowledge that nobody has touched for a month is a pipeline that has stopped rather than a quiet month.
+    freshness=Freshness(newest_event=timedelta(days=30), event_column="updated_at"),
     owner="team:knowledge",
     columns=(
         string("namespace", "The namespace that the vector is in; `__default__` for the one without a name."),

@@ -7,7 +7,6 @@ connection broke and the process behind it is, or may be, a new one.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -18,6 +17,7 @@ from sophia_assets.ingestion.retrying import RetryPolicy
 from sophia_assets.sources.declarations import (
     Checkpoint,
     CompleteSet,
+    Notice,
     ReadItem,
     ReplacedChildren,
     Rows,
@@ -39,8 +39,6 @@ from sophia_assets.sources.redis.scan import Scan
 from sophia_assets.sources.redis.session import RedisConnection, Refusal, Server, Session, unexpected
 from sophia_assets.sources.redis.tables import CLOCK_SKEW, SYSTEM
 
-_log = logging.getLogger(__name__)
-
 _STREAM_PAGE = 1_000
 # Fields that one pipeline of daily hashes should bring: what is in memory at a time.
 _DAILY_FIELDS = 20_000
@@ -57,10 +55,7 @@ def create_source(
 
 
 class RedisSource:
-    """A product's Redis as a `Source`. Each read has a connection of its own, so threads do not meet.
-
-    `notices` says, a line each, what earlier reads found to be lost; the log has the same lines as warnings.
-    """
+    """A product's Redis as a `Source`. Each read has a connection of its own, so threads do not meet."""
 
     system = SYSTEM
 
@@ -69,7 +64,6 @@ class RedisSource:
     ) -> None:
         self._server = Server(connection, retry or RetryPolicy(), limiters)
         self._prefix = connection.prefix
-        self.notices: list[str] = []
 
     @property
     def requests_made(self) -> int:
@@ -107,7 +101,8 @@ class RedisSource:
     def _hashes(self, session: Session, position: Mapping[str, Any]) -> Iterator[ReadItem]:
         prefix, obj = f"{self._prefix}account:", "account_usage"
         for keys, reached in Scan(session, prefix, obj).batches(position):
-            held = self._held(session, "HGETALL", prefix, keys, obj)
+            held, notices = self._held(session, "HGETALL", prefix, keys, obj)
+            yield from notices
             yield Rows(obj, [account_row(name, fields(flat)) for name, flat in held if flat])
             yield Checkpoint(reached)
         yield CompleteSet(obj)
@@ -115,17 +110,18 @@ class RedisSource:
     def _counters(self, session: Session, position: Mapping[str, Any]) -> Iterator[ReadItem]:
         prefix, obj = f"{self._prefix}total:", "totals"
         for keys, reached in Scan(session, prefix, obj).batches(position):
-            held = self._held(session, "GET", prefix, keys, obj)
+            held, notices = self._held(session, "GET", prefix, keys, obj)
+            yield from notices
             yield Rows(obj, [{"counter": name, "value": text(value)} for name, value in held if value is not None])
             yield Checkpoint(reached)
         yield CompleteSet(obj)
 
     def _held(
         self, session: Session, command: str, prefix: str, keys: Sequence[bytes], obj: str
-    ) -> list[tuple[str, Any]]:
-        """What each key holds, by its name without the prefix; keys of another type are left out, and counted."""
+    ) -> tuple[list[tuple[str, Any]], list[Notice]]:
+        """What each key holds, by its name without the prefix; keys of another type are left out, and noticed."""
         if not keys:
-            return []
+            return [], []
         answers = session.ask([(command, key) for key in keys], obj=obj)
         usable = []
         others = 0
@@ -136,9 +132,8 @@ class RedisSource:
                 others += 1
             else:
                 raise unexpected(answer, obj)
-        if others:
-            self._notice(f"{others} of the keys under {prefix} hold another type of value and were left out")
-        return usable
+        said = f"{others} of the keys under {prefix} hold another type of value and were left out"
+        return usable, [Notice(obj, said)] if others else []
 
     def _daily(self, session: Session, window: Window, position: Mapping[str, Any]) -> Iterator[ReadItem]:
         """The window's days in order. A day whose hash is gone has expired, which takes nothing back."""
@@ -147,7 +142,8 @@ class RedisSource:
         most = 1
         while days:
             batch, days = days[:most], days[most:]
-            held = self._held(session, "HGETALL", prefix, [f"{prefix}{day}".encode() for day in batch], obj)
+            held, notices = self._held(session, "HGETALL", prefix, [f"{prefix}{day}".encode() for day in batch], obj)
+            yield from notices
             found = {name: flat for name, flat in held if flat}
             for name, flat in found.items():
                 yield Rows(obj, daily_rows(date.fromisoformat(name), flat))
@@ -184,7 +180,7 @@ class RedisSource:
             entries, about = session.ask([page, ("XINFO", "STREAM", key)], obj="events")
             if isinstance(entries, Refusal):
                 raise _no_stream(key) if entries.code == "WRONGTYPE" else unexpected(entries, "events")
-            self._report_trimmed(key, after or known, about, last)
+            yield from self._trimmed(key, after or known, about, last)
             found = [(entry_id(entry[0]), entry[1]) for entry in entries]
             # An entry that is deleted while it is looked up has no fields.
             yield Rows("events", [event_row(identifier, fields(flat)) for identifier, flat in found if flat])
@@ -194,7 +190,7 @@ class RedisSource:
             if len(found) < _STREAM_PAGE:
                 return
 
-    def _report_trimmed(self, key: str, known: EntryId | None, about: Any, last: int) -> None:
+    def _trimmed(self, key: str, known: EntryId | None, about: Any, last: int) -> Iterator[Notice]:
         """Says so where the stream has lost entries that nobody had read: none may be missing without a word."""
         if known is None or isinstance(about, Refusal):
             return
@@ -204,15 +200,12 @@ class RedisSource:
         oldest = facts.get("first-entry")
         begins = entry_id(oldest[0]) if oldest else entry_id(facts["last-generated-id"])
         if known < begins and known[0] <= last:
-            self._notice(
+            yield Notice(
+                "events",
                 f"{key} holds nothing from between {moment_of(known)} and {moment_of(begins)}: entries that were "
                 "added then were trimmed before they could be read, and are lost. Load more often, or let the stream "
-                "keep more (MAXLEN)"
+                "keep more (MAXLEN)",
             )
-
-    def _notice(self, line: str) -> None:
-        self.notices.append(line)
-        _log.warning("redis: %s", line)
 
 
 def _no_stream(key: str) -> ResponseInvalid:

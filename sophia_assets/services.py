@@ -17,7 +17,7 @@ from sophia_assets.errors import ConfigurationError, QuotaExhausted, SophiaError
 from sophia_assets.home import Home, current_home
 from sophia_assets.ingestion.attempts import AttemptLog
 from sophia_assets.ingestion.ingest import group_window, ingest_group, unfinished_load
-from sophia_assets.ingestion.limiter import Limiters
+from sophia_assets.ingestion.limiter import Limiters, account_digest
 from sophia_assets.ingestion.read_ahead import ReadAheadSource
 from sophia_assets.insight.grounds import StatusReader
 from sophia_assets.metrics.catalog import load_catalog
@@ -25,7 +25,7 @@ from sophia_assets.quality.failures import FailureLog
 from sophia_assets.settings import Settings, load_settings
 from sophia_assets.sources import registry
 from sophia_assets.sources.declarations import Window
-from sophia_assets.warehouse.interface import LoadResult, Progress, Warehouse
+from sophia_assets.warehouse.interface import LoadKey, LoadResult, Progress, Warehouse
 from sophia_assets.warehouse.models import load_models
 
 if TYPE_CHECKING:
@@ -89,10 +89,24 @@ class Services:
     def source(self, system: str) -> ReadAheadSource:
         """The client of a system. Raises ConfigurationError or ConnectionFailed where it cannot be reached."""
         if system not in self._sources:
-            connection = self.settings.connection(system, self.sandbox_env or self.home.sandbox_env())
-            source = registry.create_source_from_settings(system, connection, limiters=self.limiters)
+            source = registry.create_source_from_settings(system, self._connection(system), limiters=self.limiters)
             self._sources[system] = ReadAheadSource(source)
         return self._sources[system]
+
+    def _connection(self, system: str) -> dict[str, str]:
+        return self.settings.connection(system, self.sandbox_env or self.home.sandbox_env())
+
+    def _account(self, system: str) -> str:
+        """What tells the account that is read from others: its a hash of its address and of what opens it.
+
+        A sandbox has another address each time it is started; there it is the company that tells.
+        """
+        if self.settings.is_sandboxed(system):
+            company = self.home.company()
+            return f"sandbox {company.key if company else ''}"
+        connection = self._connection(system)
+        address = connection.pop(registry.settings_of(system).address, "")
+        return account_digest(address, repr(sorted(connection.items())))
 
     def requests_made(self, system: str) -> int:
         """How many requests this process has sent to a system."""
@@ -122,10 +136,11 @@ class Services:
             return {}
         windows = {group: self._window(system, group, span) for group in registry.groups(system)}
         # A read that was cut short goes on where it was, and is not begun again ahead of time.
+        account = self._account(system)
         return {
             group: window
             for group, window in windows.items()
-            if unfinished_load(system, group, span, self.warehouse, window) is None
+            if unfinished_load(LoadKey(system, group, span, account), self.warehouse, window) is None
         }
 
     def ping(self, system: str) -> str:
@@ -151,6 +166,7 @@ class Services:
                 run_id=run_id,
                 progress=progress or self.progress,
                 partition=span,
+                account=self._account(system),
             )
         except (SourceError, ConfigurationError) as error:
             self.attempts.failed(
@@ -246,6 +262,8 @@ class Services:
     def close(self) -> None:
         """Stops readers and the worker."""
         for source in self._sources.values():
+            source.stop()
+        for source in self._sources.values():
             source.close()
         if "limiters" in self.__dict__:
             self.limiters.close()
@@ -253,7 +271,7 @@ class Services:
             self.quality.close()
 
     def _window(self, system: str, group: str, span: Window) -> Window:
-        return group_window(system, group, span, self.warehouse, now=self._read_until)
+        return group_window(system, group, span, self.warehouse, now=self._read_until, account=self._account(system))
 
     @cached_property
     def _read_until(self) -> datetime:

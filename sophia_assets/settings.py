@@ -57,10 +57,11 @@ class Settings:
     @property
     def uses_sandbox(self) -> bool:
         """Whether any system needs the sandbox that is not pointed elsewhere by its own settings."""
-        return any(
-            mode == "sandbox" and not self.environment.get(registry.settings_of(system).address)
-            for system, mode in self.modes.items()
-        )
+        return any(self.is_sandboxed(system) for system in self.modes)
+
+    def is_sandboxed(self, system: str) -> bool:
+        """Whether a system is read from the sandbox: one with an address of its own is not."""
+        return self.modes[system] == "sandbox" and not self.environment.get(registry.settings_of(system).address)
 
     def connection(self, system: str, sandbox_env: Mapping[str, str] | None) -> dict[str, str]:
         """The connection settings of a system, from the environment or from the running sandbox.
@@ -84,7 +85,7 @@ class Settings:
                     remedy=f"Set it in .env, or set SOPHIA_{system.upper()}_MODE=sandbox or off",
                 )
             return given
-        if declared.address in given:
+        if not self.is_sandboxed(system):
             return given
         if sandbox_env is None:
             raise ConnectionFailed(

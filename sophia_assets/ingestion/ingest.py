@@ -26,11 +26,13 @@ def group_window(
     *,
     history_start: datetime | None = None,
     now: datetime | None = None,
+    account: str = "",
 ) -> Window:
     """The window that loading `group` for `partition` should read, given what the warehouse already holds.
 
-    A load of the same partition that an earlier process left unfinished is gone on with, in its window. Where one of
-    the group's tables was never loaded, the whole group is read from the beginning. For `now` see `window_for`.
+    A load of the same partition and account that an earlier process left unfinished is gone on with, in its window.
+    Where one of the group's tables was never loaded, the whole group is read from the beginning. For `now` see
+    `window_for`.
     """
     tables = _tables(system, group)
     with warehouse.session():
@@ -39,18 +41,16 @@ def group_window(
         known = [state for state in states if state is not None]
         least = min(known, key=lambda state: state.loaded_through) if len(known) == len(states) else None
         window = window_for(least, partition, lookback=lookback, history_start=history_start, now=now)
-        left = unfinished_load(system, group, partition, warehouse, window)
+        left = unfinished_load(LoadKey(system, group, partition, account), warehouse, window)
     return left.window if left else window
 
 
-def unfinished_load(
-    system: str, group: str, partition: Window, warehouse: Warehouse, window: Window
-) -> Unfinished | None:
-    """The load of `group` for `partition` that an earlier process left behind and that should be gone on with.
+def unfinished_load(key: LoadKey, warehouse: Warehouse, window: Window) -> Unfinished | None:
+    """The load of `key` that an earlier process left behind and that should be gone on with.
 
     One whose data was committed counts only while reading `window` would tell little more.
     """
-    left = warehouse.unfinished(LoadKey(system, group, partition), _tables(system, group))
+    left = warehouse.unfinished(key, _tables(key.system, key.group))
     if left is not None and left.is_committed and window.end - left.window.end > _STILL_CURRENT:
         return None
     return left
@@ -65,17 +65,19 @@ def ingest_group(
     run_id: str,
     progress: Progress | None = None,
     partition: Window | None = None,
+    account: str = "",
 ) -> list[LoadResult]:
     """Reads `group` from `source` for `window` and merges it in one transaction; one result per table.
 
     `partition` is the span that was asked for (default: the window itself). Where an earlier process was killed
-    while loading the same group and partition, its read is gone on with, in its window, behind its last
-    checkpoint. Repeating a load under the same `run_id` after it was committed reads nothing and returns what was
-    recorded. Raises a SourceError or WarehouseBusy; the warehouse then holds what it held before.
+    while loading the same group and partition of the same `account` (see `LoadKey`), its read is gone on with, in
+    its window, behind its last checkpoint. Repeating a load under the same `run_id` after it was committed reads
+    nothing and returns what was recorded. Raises a SourceError or WarehouseBusy; the warehouse then holds what it
+    held before.
     """
-    span = partition or window
-    load_id = _load_id(run_id, source.system, group, window)
-    left = unfinished_load(source.system, group, span, warehouse, window)
+    key = LoadKey(source.system, group, partition or window, account)
+    load_id = _load_id(run_id, key, window)
+    left = unfinished_load(key, warehouse, window)
     if left is not None:
         window, load_id = left.window, left.load_id
     requests_before = source.requests_made
@@ -85,7 +87,7 @@ def ingest_group(
         tables=_tables(source.system, group),
         window=window,
         requests=lambda: source.requests_made - requests_before,
-        key=LoadKey(source.system, group, span),
+        key=key,
     )
 
     def items(position: Any) -> Generator[ReadItem, None, None]:
@@ -107,7 +109,7 @@ def _read(source: Source, group: str, window: Window, position: Any) -> Generato
             system=source.system,
             obj=group,
             remedy="Run again; if it lasts, compare the answer with the API's documentation",
-        ) from error
+        ).with_traceback(error.__traceback__) from error
 
 
 def _tables(system: str, group: str) -> tuple[Table, ...]:
@@ -119,7 +121,7 @@ def _tables(system: str, group: str) -> tuple[Table, ...]:
         ) from None
 
 
-def _load_id(run_id: str, system: str, group: str, window: Window) -> str:
+def _load_id(run_id: str, key: LoadKey, window: Window) -> str:
     start = window.start.isoformat() if window.start else ""
-    text = "|".join((run_id, system, group, start, window.end.isoformat()))
+    text = "|".join((run_id, key.system, key.group, start, window.end.isoformat(), key.account))
     return blake2b(text.encode(), digest_size=16).hexdigest()

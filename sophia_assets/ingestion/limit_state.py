@@ -82,6 +82,12 @@ class LimitStore:
                 # A forked child shares its parent's lock, and would not be kept out by it.
                 self._open(self._file)
             fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+            while os.fstat(self._descriptor).st_nlink == 0:
+                # Removed as unused meanwhile: what others use by now is another file of the same name.
+                os.close(self._descriptor)
+                self._pid = 0
+                self._open(self._file)
+                fcntl.flock(self._descriptor, fcntl.LOCK_EX)
             try:
                 state = self._load()
                 yield state

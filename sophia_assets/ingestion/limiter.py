@@ -205,17 +205,19 @@ class Limiters:
 
     def account(self, system: str, address: str, credential: str) -> Account:
         """The account that `credential` opens at `address`; only a hash of both is kept."""
-        digest = blake2b(f"{address}\0{credential}".encode(), digest_size=8).hexdigest()
-        return Account(self, f"{_slug(system)}-{digest}")
+        return Account(self, f"{_slug(system)}-{account_digest(address, credential)}")
 
     def lift(self, system: str) -> None:
         """Forgets every pause of the system's limits, in this process and on file."""
         prefix = f"{_slug(system)}-"
         with self._lock:
             made = [limiter for name, limiter in self._made.items() if name.startswith(prefix)]
-        files = self._folder.glob(f"{prefix}*{_SUFFIX}") if self._folder else ()
-        for limiter in (*made, *(RateLimiter(0, 0, file=file) for file in files)):
+        for limiter in made:
             limiter.lift()
+        for file in self._folder.glob(f"{prefix}*{_SUFFIX}") if self._folder else ():
+            limiter = RateLimiter(0, 0, file=file)
+            limiter.lift()
+            limiter.close()
 
     def close(self) -> None:
         """Closes the files."""
@@ -244,6 +246,11 @@ class Limiters:
                 )
                 self._folder = None
         return RateLimiter(requests, seconds)
+
+
+def account_digest(address: str, credential: str) -> str:
+    """What tells the account that `credential` opens at `address` from others, with neither of them in it."""
+    return blake2b(f"{address}\0{credential}".encode(), digest_size=8).hexdigest()
 
 
 def _remove_unused(folder: Path) -> None:

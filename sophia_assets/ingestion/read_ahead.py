@@ -7,11 +7,12 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack
 from typing import Any, cast
 
-from sophia_assets.ingestion.prefetch import prefetched
-from sophia_assets.sources.declarations import ReadItem, Source, Window
+from sophia_assets.ingestion.prefetch import Stop, prefetched
+from sophia_assets.sources.declarations import ReadItem, Rows, Source, Window
 
-# Pages held per group until their turn comes; a reader that is further ahead waits.
-_PAGES_AHEAD = 400
+# Items (pages and checkpoints) and rows held per group until its turn comes; a reader that is further ahead waits.
+_ITEMS_AHEAD = 400
+_ROWS_AHEAD = 40_000
 
 
 class _Countdown:
@@ -36,6 +37,7 @@ class ReadAheadSource:
         self._source = source
         self._started: dict[tuple[str, Window], tuple[ExitStack, Iterator[ReadItem]]] = {}
         self._readers = ExitStack()
+        self._stops: list[Stop] = []
         self.system = source.system
 
     @property
@@ -57,23 +59,43 @@ class ReadAheadSource:
         left = _Countdown(len(windows), on_ready)
         for group, window in windows.items():
             generator = cast(Generator[ReadItem, None, None], self._source.read(group, window))
-            reader = self._readers.enter_context(ExitStack())
+            reader, stop = self._readers.enter_context(ExitStack()), Stop()
             items = reader.enter_context(
-                prefetched(generator, ahead=_PAGES_AHEAD, at_once=True, on_rest=left.count_down)
+                prefetched(
+                    generator,
+                    ahead=_ITEMS_AHEAD,
+                    at_once=True,
+                    on_rest=left.count_down,
+                    stop=stop,
+                    size_of=_rows_of,
+                    most=_ROWS_AHEAD,
+                )
             )
+            self._stops.append(stop)
             self._started[group, window] = reader, items
 
     def read(self, group: str, window: Window, resume: Any = None) -> Iterator[ReadItem]:
         """See `Source.read`. A read that goes on behind a position is never one that was started from the beginning."""
         reader, started = self._started.pop((group, window), (None, None))
-        if started is not None and resume is None:
-            yield from started
+        if reader is not None and started is not None and resume is None:
+            with reader:
+                yield from started
             return
         if reader is not None:
             reader.close()
         yield from self._source.read(group, window, resume)
 
+    def stop(self) -> None:
+        """Has every read that was started stop as soon as it can; `close` waits for them."""
+        for stop in self._stops:
+            stop.set()
+
     def close(self) -> None:
-        """Stops the reads that nobody took over."""
+        """Stops the reads that nobody took over, and waits a little for all of them together."""
+        self.stop()
         self._started.clear()
         self._readers.close()
+
+
+def _rows_of(item: ReadItem) -> int:
+    return len(item.rows) if isinstance(item, Rows) else 0

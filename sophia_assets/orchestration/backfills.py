@@ -56,7 +56,8 @@ def load_run_id(context: dg.AssetExecutionContext) -> str:
 
 
 def merged(chunks: Sequence[Sequence[LoadResult]]) -> list[LoadResult]:
-    """One result per table for several loads one after another: counts added up, the rest as it is after the last."""
+    """One result per table for several loads one after another: counts added up, notices put together, the rest as it
+    is after the last."""
     return [_added_up(loads) for loads in zip(*chunks, strict=True)]
 
 
@@ -69,6 +70,8 @@ def _added_up(loads: Sequence[LoadResult]) -> LoadResult:
         values = [getattr(load, field.name) for load in loads]
         if isinstance(values[0], Mapping):
             changes[field.name] = dict(sum((Counter(value) for value in values), Counter()))
+        elif isinstance(values[0], tuple):
+            changes[field.name] = tuple(dict.fromkeys(line for value in values for line in value))
         elif isinstance(values[0], int | float) and field.name != "rows_total":
             changes[field.name] = sum(values)
     return replace(last, **changes)

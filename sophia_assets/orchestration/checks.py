@@ -14,7 +14,7 @@ from sophia_assets.quality.tables import (
     declared_fields,
     newest_event,
     quarantine,
-    validate,
+    rows_to_validate,
     volume,
 )
 from sophia_assets.services import Services
@@ -49,10 +49,7 @@ def _system_checks(system: str) -> dg.AssetChecksDefinition:
         for table in tables:
             asset = (table.system, table.name)
             names = {name for path, name in wanted if path == asset}
-            # One look at the table for all of its checks: opening the warehouse costs more than a check.
-            with services.warehouse.session():
-                results = list(_results(services, table, names))
-            for result in results:
+            for result in _results(services, table, names):
                 name = f"{table.qualified_name}.{result.check_name}"
                 checked.append(name)
                 if not result.passed:
@@ -104,18 +101,19 @@ def _description(expectation: Expectation) -> str:
     return f"{in_words(expectation)}. A failure is {'an error' if expectation.severity == 'error' else 'a warning'}."
 
 
-def _results(services: Services, table: Table, names: set[str]) -> Iterator[dg.AssetCheckResult]:
+def _results(services: Services, table: Table, names: set[str]) -> list[dg.AssetCheckResult]:
+    warehouse = services.warehouse
     chosen = [expectation for expectation in table.expectations if expectation.name in names]
-    for outcome in validate(services.quality, services.warehouse, table, chosen):
-        yield _result(table, outcome)
-    if NOT_EMPTY in names:
-        yield _result(table, volume(services.warehouse, table, NOT_EMPTY))
-    if AS_DECLARED in names:
-        yield _result(table, declared_fields(services.warehouse, table, AS_DECLARED))
-    if NOT_SET_ASIDE in names:
-        yield _result(table, quarantine(services.warehouse, table, NOT_SET_ASIDE))
-    if NEWEST_EVENT in names:
-        yield _result(table, newest_event(services.warehouse, table, NEWEST_EVENT))
+    # One look at the table for all of its checks: opening the warehouse costs more than a check.
+    with warehouse.session():
+        rows = rows_to_validate(warehouse, table, chosen) if chosen else None
+        outcomes = [look(warehouse, table, name) for name, look in _LOOKS.items() if name in names]
+    # The worker takes seconds, for which no writer should have to wait.
+    validated = services.quality.validate(table.qualified_name, rows, chosen) if rows is not None else []
+    return [_result(table, outcome) for outcome in (*validated, *outcomes)]
+
+
+_LOOKS = {NOT_EMPTY: volume, AS_DECLARED: declared_fields, NOT_SET_ASIDE: quarantine, NEWEST_EVENT: newest_event}
 
 
 def _result(table: Table, outcome: Outcome) -> dg.AssetCheckResult:

@@ -44,6 +44,8 @@ def _group_assets(
         results = _load(context, services, system, group)
         for result in results:
             context.log.info(_sentence(result))
+            for notice in result.notices:
+                context.log.warning(f"{result.table}: {notice}")
             metadata = _metadata(result, registry.table(result.table), services)
             key = dg.AssetKey(result.table.split("."))
             if key in context.selected_asset_keys:
@@ -71,7 +73,8 @@ def _load(context: dg.AssetExecutionContext, services: Services, system: str, gr
             progress = LoggedProgress(context.log.info, lambda: services.requests_made(system))
             done.append(services.ingest(system, group, chunk, run_id, progress))
         except SophiaError as error:
-            raise _failure(error, number, len(chunks)) from error
+            # Without its causes, which may quote what a system answered; with the way that it came.
+            raise _failure(error, number, len(chunks)).with_traceback(error.__traceback__) from None
         _report_stored(context, done[-1], chunk, is_last=number == len(chunks))
     for warning in services.limiters.warnings:
         context.log.warning(warning)
@@ -164,6 +167,8 @@ def _metadata(result: LoadResult, table: Table, services: Services) -> dict[str,
         found["fields not declared, kept in _extra"] = dict(result.new_fields)
     if result.unswept:
         found["deletions not taken over"] = result.unswept
+    if result.notices:
+        found["notices"] = list(result.notices)
     return found
 
 

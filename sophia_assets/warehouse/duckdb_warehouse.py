@@ -62,12 +62,13 @@ class DuckDBWarehouse:
     ) -> list[LoadResult]:
         """See `Warehouse.load`. The file is locked only for the merge, after the source has been read."""
         declared = fingerprint(load.tables)
-        committed = self.recorded(load.id)
+        with self._reading() as connection:
+            committed, ledger_rows = ledger.recorded(connection, load.id), ledger.length(connection)
         if committed is not None:
             self._discard(load, declared)
             return committed
         with _folder_explained(self.path.parent):
-            folder = self._stages.open(load, declared)
+            folder = self._stages.open(load, declared, ledger_rows)
         try:
             loading = Loading(load, folder, self._writing, self._accepted_missing)
             return loading.run(items, progress, checkpoint_seconds=self._checkpoint_seconds)

@@ -31,14 +31,16 @@ class TableState:
 
 @dataclass(frozen=True)
 class LoadKey:
-    """What an unfinished load is found again by: a system's group and the span that was asked for.
+    """What an unfinished load is found again by: a system's group, the span that was asked for, the account.
 
-    It is not the window that is read for the span: that one's end moves with the clock.
+    The span is not the window that is read for it: that one's end moves with the clock. `account` tells the account
+    that is read from all others, without its secrets: what one account has sent is never gone on with in another.
     """
 
     system: str
     group: str
     span: Window
+    account: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,8 +83,9 @@ class LoadResult:
     `quarantined` counts rows set aside whole because a value did not fit its declared type, each under
     the first such column; `new_fields` counts rows with fields that the table does not declare and that
     no earlier load has met. `unswept` says why rows that did not come were not taken to be deleted, although the
-    source called what it yielded complete. `requests` and `seconds` are those of the whole group.
-    `newest` is the newest cursor value of the live rows (UTC, aware), `rows_total` their number.
+    source called what it yielded complete; `notices` are the lines that the source had to say of the table.
+    `requests` and `seconds` are those of the whole group. `newest` is the newest cursor value of the live rows
+    (UTC, aware), `rows_total` their number.
     """
 
     table: str
@@ -100,6 +103,7 @@ class LoadResult:
     quarantined: Mapping[str, int] = field(default_factory=dict)
     new_fields: Mapping[str, int] = field(default_factory=dict)
     unswept: str = ""
+    notices: tuple[str, ...] = ()
     load_id: str = ""
 
 

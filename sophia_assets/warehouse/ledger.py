@@ -18,20 +18,23 @@ EMPTY_READS_BELIEVED = 3
 
 _RESULT_COLUMNS = (
     "table_name, window_start, window_end, rows_read, inserted, updated, unchanged, deleted, newest, requests, "
-    "seconds, rows_total, rejected, quarantined, new_fields, unswept"
+    "seconds, rows_total, rejected, quarantined, new_fields, unswept, "
+    "notices"
 )
 
 
 def record(
-    connection: duckdb.DuckDBPyConnection, load: Load, result: LoadResult, loaded_at: datetime, covered: datetime
+    connection: duckdb.DuckDBPyConnection, load: Load, result: LoadResult, *, read_from: datetime, loaded_at: datetime
 ) -> None:
-    """Writes the ledger row and moves the table's state; `covered` and `loaded_at` are naive UTC."""
+    """Writes the ledger row and moves the table's state; `read_from`, when the read began, and `loaded_at` are
+    naive UTC."""
     start = naive_utc(load.window.start) if load.window.start else None
     newest = naive_utc(result.newest) if result.newest else None
     values = {
         "load_id": load.id,
         "table_name": result.table,
         "run_id": load.run_id,
+        "read_from": read_from,
         "window_start": start,
         "window_end": naive_utc(load.window.end),
         "committed_at": loaded_at,
@@ -44,6 +47,7 @@ def record(
         "quarantined": orjson.dumps(dict(result.quarantined)).decode(),
         "new_fields": orjson.dumps(dict(result.new_fields)).decode(),
         "unswept": result.unswept,
+        "notices": orjson.dumps(result.notices).decode(),
         "newest": newest,
         "requests": result.requests,
         "seconds": result.seconds,
@@ -54,6 +58,8 @@ def record(
     held = connection.execute(
         'DELETE FROM "_sophia"."state" WHERE table_name = ? RETURNING loaded_through', [result.table]
     ).fetchone()
+    # A window that ends in the future is covered only as far as the moment the read began.
+    covered = min(naive_utc(load.window.end), read_from)
     through = max(covered, held[0]) if held else covered
     connection.execute(
         'INSERT INTO "_sophia"."state" (table_name, loaded_through, newest, loaded_at, load_id, rows_total) '
@@ -70,11 +76,31 @@ def recorded(connection: duckdb.DuckDBPyConnection, load_id: str) -> list[LoadRe
     results = [
         LoadResult(name, Window(aware_utc(start), end.replace(tzinfo=UTC)), read, inserted, updated, unchanged,
                    deleted, aware_utc(newest), requests, seconds, total, rejected, _counts(quarantined),
-                   _counts(new_fields), unswept or "", load_id)
+                   _counts(new_fields), unswept or "", tuple(orjson.loads(notices or "[]")), load_id)
         for name, start, end, read, inserted, updated, unchanged, deleted, newest, requests, seconds, total, rejected,
-        quarantined, new_fields, unswept in rows
+        quarantined, new_fields, unswept, notices in rows
     ]  # fmt: skip
     return results or None
+
+
+def length(connection: duckdb.DuckDBPyConnection) -> int:
+    """How many rows the ledger has; it only ever grows."""
+    row = connection.execute('SELECT count(*) FROM "_sophia"."loads"').fetchone()
+    return int(row[0]) if row else 0
+
+
+def overtaken_by(
+    connection: duckdb.DuckDBPyConnection, table: Table, *, read_from: datetime, ledger_rows: int
+) -> list[str]:
+    """The loads of the table that were stored since the ledger had `ledger_rows`, but began to read later.
+
+    Both are asked for, so that a clock that was set back between two loads does not turn their order round.
+    """
+    found = connection.execute(
+        'SELECT load_id FROM "_sophia"."loads" WHERE rowid >= ? AND table_name = ? AND read_from > ?',
+        [ledger_rows, table.qualified_name, read_from],
+    ).fetchall()
+    return [load_id for (load_id,) in found]
 
 
 def is_silence_doubted(connection: duckdb.DuckDBPyConnection, table: Table) -> bool:

@@ -125,8 +125,11 @@ class Loading:
 
     def _merge_table(self, connection: duckdb.DuckDBPyConnection, stage: Stage, staged: TableStage) -> LoadResult:
         loaded_at = naive_utc(datetime.now(UTC))
-        load, table = self._load, staged.table
-        verdict = judge(connection, staged)
+        load, table, manifest = self._load, staged.table, self._folder.manifest
+        assert manifest is not None, "a stage that is read into has begun"
+        read_from = naive_utc(manifest.started_at)
+        overtaken_by = ledger.overtaken_by(connection, table, read_from=read_from, ledger_rows=manifest.ledger_rows)
+        verdict = judge(connection, staged, overtaken_by)
         missing = missing_columns(connection, staged, verdict)
         missing = [item for item in missing if item.qualified_name not in self._accepted_missing]
         if missing:
@@ -155,12 +158,10 @@ class Loading:
             quarantined=dict(staged.misfits),
             new_fields=ledger.note_new_fields(connection, table, staged.new_fields, load.id, loaded_at),
             unswept=sweep.unswept,
+            notices=tuple(staged.notices),
             load_id=load.id,
         )
-        assert self._folder.manifest is not None, "a stage that is read into has begun"
-        # A window that ends in the future is covered only as far as the moment the read began.
-        covered = min(load.window.end, self._folder.manifest.started_at)
-        ledger.record(connection, load, result, loaded_at, naive_utc(covered))
+        ledger.record(connection, load, result, read_from=read_from, loaded_at=loaded_at)
         return result
 
 
@@ -176,7 +177,8 @@ def _is_worth_keeping(error: BaseException, stage: Stage | None) -> bool:
 
 def _limit_memory(connection: duckdb.DuckDBPyConnection, limit: str | None, spill: Path) -> None:
     # One thread and one row group in the buffer: both are what DuckDB needs memory for outside its limit.
-    connection.execute(f"SET threads = 1; SET write_buffer_row_group_count = 1; SET temp_directory = '{spill}'")
+    place = str(spill).replace("'", "''")
+    connection.execute(f"SET threads = 1; SET write_buffer_row_group_count = 1; SET temp_directory = '{place}'")
     if limit is not None:
         connection.execute(f"SET memory_limit = '{limit}'")
 

@@ -48,12 +48,13 @@ class Verdict:
     """What is to be done with a staged table.
 
     `fates` has a code per staged row, by `_sequence`; `held` marks, by rowid, the raw table's rows whose key came,
-    and `outdated` those of them that are replaced.
+    `outdated` those of them that are replaced, and `settled` all that a load has written that began to read later.
     """
 
     fates: npt.NDArray[np.uint8]
     held: Marks
     outdated: Marks
+    settled: Marks
 
     @property
     def inserted(self) -> int:
@@ -64,12 +65,13 @@ class Verdict:
         return int((self.fates == _UPDATE).sum())
 
 
-def judge(connection: duckdb.DuckDBPyConnection, staged: TableStage) -> Verdict:
+def judge(connection: duckdb.DuckDBPyConnection, staged: TableStage, overtaken_by: Sequence[str] = ()) -> Verdict:
     """Decides every staged row's fate. Leaves the keys that came, that are gone and that were set aside in
     the temporary tables `fresh`, `gone` and `set_aside`.
 
     Of several versions of a key the newest counts, then the last that came; it loses against a newer one in the
-    table. A key that the same read also says is gone is left out: the tombstone is what counts.
+    table. A key that the same read also says is gone is left out: the tombstone is what counts. What the loads
+    `overtaken_by` have written, which began to read later than this one, gives way only to a newer version.
     """
     table = staged.table
     keys = key_list(table)
@@ -79,8 +81,10 @@ def judge(connection: duckdb.DuckDBPyConnection, staged: TableStage) -> Verdict:
     _spill(connection, "set_aside", table, staged.set_aside, staged.set_aside.schema.names)
     order = f'"{table.cursor}" DESC NULLS LAST, _sequence DESC' if table.cursor else "_sequence DESC"
     older = f'WHEN newest."{table.cursor}" < held."{table.cursor}" THEN {_OLDER}' if table.cursor else ""
+    settled = _if_settled(table) if overtaken_by else ""
     held, outdated = no_rows(connection, table), no_rows(connection, table)
-    found = connection.execute(f"""
+    found = connection.execute(
+        f"""
         WITH newest AS (
             SELECT * FROM fresh ANTI JOIN gone USING ({keys})
             QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY {order}) = 1
@@ -89,17 +93,37 @@ def judge(connection: duckdb.DuckDBPyConnection, staged: TableStage) -> Verdict:
             CASE
                 WHEN held._row_hash IS NULL THEN {_INSERT}
                 {older}
+                {settled}
                 WHEN held._deleted_at IS NULL AND held._row_hash = newest._row_hash THEN {_SAME}
                 ELSE {_UPDATE}
             END::UTINYINT AS fate
-        FROM newest LEFT JOIN {target(table)} AS held USING ({keys})""")
+        FROM newest LEFT JOIN {target(table)} AS held USING ({keys})""",
+        [list(overtaken_by)] if overtaken_by else [],
+    )
     fates = np.zeros(staged.sequence, dtype=np.uint8)
     for batch in found.to_arrow_reader(ROWIDS_AT_ONCE):
         rows, codes = batch[1].to_numpy(), batch[2].to_numpy()
         fates[batch[0].to_numpy()] = codes
         held[rows[rows >= 0]] = True
         outdated[rows[codes == _UPDATE]] = True
-    return Verdict(fates, held, outdated)
+    return Verdict(fates, held, outdated, _written_by(connection, table, overtaken_by))
+
+
+def _if_settled(table: Table) -> str:
+    """The case of a row that a load has written that began to read later; the parameter is those loads."""
+    written = "list_contains(?, held._load_id)"
+    if table.cursor:
+        is_no_newer = f'(newest."{table.cursor}" > held."{table.cursor}") IS NOT TRUE'
+        written += f" AND (held._deleted_at IS NOT NULL OR {is_no_newer})"
+    return f"WHEN {written} THEN {_OLDER}"
+
+
+def _written_by(connection: duckdb.DuckDBPyConnection, table: Table, load_ids: Sequence[str]) -> Marks:
+    written = no_rows(connection, table)
+    if load_ids:
+        sql = f"SELECT rowid FROM {target(table)} WHERE list_contains(?, _load_id)"
+        mark(connection.execute(sql, [list(load_ids)]), written)
+    return written
 
 
 def apply(
@@ -150,6 +174,12 @@ def no_rows(connection: duckdb.DuckDBPyConnection, table: Table) -> Marks:
     """Marks for every rowid of the raw table, none of them set."""
     row = connection.execute(f"SELECT coalesce(max(rowid), -1) + 1 FROM {target(table)}").fetchone()
     return np.zeros(int(row[0]) if row else 0, dtype=np.bool_)
+
+
+def mark(found: duckdb.DuckDBPyConnection, marks: Marks) -> None:
+    """Sets the marks of the rowids that a query finds."""
+    for batch in found.to_arrow_reader(ROWIDS_AT_ONCE):
+        marks[batch[0].to_numpy()] = True
 
 
 def parts(marked: Marks) -> Iterator[tuple[str, pa.Table]]:

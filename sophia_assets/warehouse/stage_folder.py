@@ -31,16 +31,23 @@ OLDEST = timedelta(hours=24)
 _MANIFEST = "manifest.json"
 _JOURNAL = "journal.jsonl"
 _PRIVATE = "private-"
+# A journal that is longer begins anew with the line that counts, which is the last one.
+_LONGEST_JOURNAL = 1 << 20
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a stage is reading, fixed when it began. `started_at` is UTC and aware."""
+    """What a stage is reading, fixed when it began. `started_at` is UTC and aware.
+
+    `ledger_rows` is how many the ledger had then: what was stored meanwhile lies behind them.
+    """
 
     load_id: str
     window: Window
     fingerprint: str
     started_at: datetime
+    account: str
+    ledger_rows: int
 
     @property
     def is_recent(self) -> bool:
@@ -68,6 +75,8 @@ class StageFolder:
             "end": manifest.window.end.isoformat(),
             "fingerprint": manifest.fingerprint,
             "started_at": manifest.started_at.isoformat(),
+            "account": manifest.account,
+            "ledger_rows": manifest.ledger_rows,
         }
         draft = self.path / f"{_MANIFEST}.new"
         draft.write_bytes(orjson.dumps(content))
@@ -77,8 +86,10 @@ class StageFolder:
     def write(self, entry: Mapping[str, Any]) -> None:
         """Appends a line to the journal: what it tells of is kept from here on."""
         if self._journal is None:
-            self._journal = os.open(self.path / _JOURNAL, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+            self._journal = self._open_journal()
         line = orjson.dumps(entry) + b"\n"
+        if os.fstat(self._journal).st_size > _LONGEST_JOURNAL:
+            self._begin_journal_anew()
         half = len(line) // 2
         reach("before_journal_line")
         _write_all(self._journal, line[:half])
@@ -86,6 +97,19 @@ class StageFolder:
         _write_all(self._journal, line[half:])
         reach("checkpoint_written")
         self.entry = entry
+
+    def _begin_journal_anew(self) -> None:
+        """Leaves out all lines but the last, in a way that a kill finds either journal whole."""
+        assert self._journal is not None
+        draft = self.path / f"{_JOURNAL}.new"
+        draft.write_bytes(orjson.dumps(self.entry) + b"\n")
+        draft.rename(self.path / _JOURNAL)
+        journal, self._journal = self._journal, None
+        os.close(journal)
+        self._journal = self._open_journal()
+
+    def _open_journal(self) -> int:
+        return os.open(self.path / _JOURNAL, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
 
     def read_journal(self) -> None:
         """Takes the last whole line as `entry` and cuts off one that was being written."""
@@ -104,7 +128,8 @@ class StageFolder:
         (self.path / _MANIFEST).unlink(missing_ok=True)
         reach("clean_up_half_done")
         self._empty()
-        with suppress(FileNotFoundError):
+        # What could not be removed is swept later: a load that was committed has not failed for it.
+        with suppress(OSError):
             self.path.rmdir()
 
     def close(self) -> None:
@@ -132,21 +157,26 @@ class StageFolders:
         self.root = root
 
     def find(self, key: LoadKey, fingerprint: str) -> StageFolder | None:
-        """The locked stage that an earlier load of `key` left, if it is recent, whole and nobody's; close it."""
+        """The locked stage that an earlier load of `key` left, if it is recent, whole and nobody's; close it.
+
+        One of another account is none; `open` then begins anew in its place.
+        """
         path = self._path(key)
         if not (path / _MANIFEST).exists():
             return None
         descriptor = _lock(path)
         if descriptor is None:
             return None
-        folder = StageFolder(path, descriptor, _manifest(path), private=False)
-        if folder.manifest is None or not folder.manifest.is_recent or folder.manifest.fingerprint != fingerprint:
+        manifest = _manifest(path)
+        folder = StageFolder(path, descriptor, manifest, private=False)
+        is_of_use = manifest is not None and manifest.is_recent and manifest.fingerprint == fingerprint
+        if manifest is None or not is_of_use or manifest.account != key.account:
             folder.close()
             return None
         folder.read_journal()
         return folder
 
-    def open(self, load: Load, fingerprint: str) -> StageFolder:
+    def open(self, load: Load, fingerprint: str, ledger_rows: int) -> StageFolder:
         """The stage to go on with, or an empty one: a private one where another process is reading the same."""
         self.sweep()
         if load.key is not None:
@@ -160,7 +190,8 @@ class StageFolders:
             folder = None
         while folder is None:
             folder = self._create(self.root / f"{_PRIVATE}{uuid.uuid4().hex}", private=True)
-        folder.begin(Manifest(load.id, load.window, fingerprint, datetime.now(UTC)))
+        account = load.key.account if load.key else ""
+        folder.begin(Manifest(load.id, load.window, fingerprint, datetime.now(UTC), account, ledger_rows))
         return folder
 
     def sweep(self) -> None:
@@ -220,6 +251,8 @@ def _manifest(path: Path) -> Manifest | None:
             window=Window(start, datetime.fromisoformat(content["end"])),
             fingerprint=content["fingerprint"],
             started_at=datetime.fromisoformat(content["started_at"]),
+            account=content["account"],
+            ledger_rows=content["ledger_rows"],
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -23,6 +23,7 @@ from sophia_assets.sources.declarations import (
     CompleteSet,
     CompleteSpan,
     Deleted,
+    Notice,
     PresentKeys,
     ReadItem,
     ReplacedChildren,
@@ -41,6 +42,7 @@ CHECKPOINT_SECONDS = 0.05
 _BATCH_ROWS = 5_000
 # A system that uses data as field names must not fill the memory with them.
 _NEW_FIELDS_NAMED = 200
+_NOTICES_KEPT = 20
 
 
 class TableStage:
@@ -58,6 +60,7 @@ class TableStage:
         self.unplaced = 0
         self.misfits: Counter[str] = Counter()
         self.new_fields: Counter[str] = Counter()
+        self.notices: list[str] = []
         self.complete = False
         self.sequence = 0
         self._absent = set(table.column_names)
@@ -110,6 +113,10 @@ class TableStage:
     def add_span(self, span: CompleteSpan) -> None:
         if span not in self.spans:
             self.spans.append(span)
+
+    def add_notice(self, text: str) -> None:
+        if text not in self.notices and len(self.notices) < _NOTICES_KEPT:
+            self.notices.append(text)
 
     def _append_keys(self, spool: Spool, keys: Sequence[tuple[Any, ...]]) -> None:
         names = self.table.primary_key
@@ -173,6 +180,7 @@ class TableStage:
             "replaced": list(self.replaced),
             "lists_keys": self.lists_keys,
             "spans": [_span_as_json(span) for span in self.spans],
+            "notices": self.notices,
         }
 
     def restore(self, counters: Mapping[str, Any], files: Mapping[str, int]) -> None:
@@ -183,6 +191,7 @@ class TableStage:
         self.new_fields.update(counters["new_fields"])
         self._absent = set(counters["absent"])
         self.spans = [_span_from_json(self.table.name, span) for span in counters["spans"]]
+        self.notices = list(counters["notices"])
         for column in counters["replaced"]:
             self._replaced(column)
         for spool in self._spools():
@@ -297,6 +306,8 @@ class Stage:
                 staged.add_present(item.keys)
             case ReplacedChildren():
                 staged.add_replaced(item.parent_column, item.parents)
+            case Notice():
+                staged.add_notice(item.text)
 
     def finish(self) -> None:
         """Writes out everything, and that the read has come to its end: what follows a kill now is only the merge."""

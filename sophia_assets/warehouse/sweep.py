@@ -10,7 +10,7 @@ import numpy as np
 from sophia_assets.sources.declarations import Table
 from sophia_assets.warehouse import ledger
 from sophia_assets.warehouse.coercion import naive_utc
-from sophia_assets.warehouse.merge import ROWIDS_AT_ONCE, Marks, Verdict, execute_over, key_list, no_rows, target
+from sophia_assets.warehouse.merge import Marks, Verdict, execute_over, key_list, mark, no_rows, target
 from sophia_assets.warehouse.staging import TableStage
 
 # A read of nothing that would take away more rows than this is rather a system that is broken.
@@ -30,12 +30,14 @@ class Sweep:
 def find_gone(connection: duckdb.DuckDBPyConnection, staged: TableStage, verdict: Verdict) -> Sweep:
     """Needs the temporary tables of `merge.judge`.
 
-    A row that came, was listed as present, or was set aside is never taken to be gone, unless its key was deleted.
+    A row that came, was listed as present, or was set aside is never taken to be gone, unless its key was deleted;
+    nor is one that a load has written that began to read later.
     """
     table = staged.table
     keys = key_list(table)
     deleted = np.zeros_like(verdict.held)
-    _mark(connection.execute(f"{_live(table)} SEMI JOIN gone USING ({keys}) WHERE {_LIVE}"), deleted)
+    mark(connection.execute(f"{_live(table)} SEMI JOIN gone USING ({keys}) WHERE {_LIVE}"), deleted)
+    deleted &= ~verdict.settled
     if not staged.is_swept and not staged.replaced:
         return Sweep(deleted, "")
     if staged.unplaced:
@@ -52,10 +54,10 @@ def find_gone(connection: duckdb.DuckDBPyConnection, staged: TableStage, verdict
 
 def _kept(connection: duckdb.DuckDBPyConnection, staged: TableStage, verdict: Verdict) -> Marks:
     table, keys = staged.table, key_list(staged.table)
-    kept = verdict.held.copy()
-    _mark(connection.execute(f"{_live(table)} SEMI JOIN set_aside USING ({keys}) WHERE {_LIVE}"), kept)
+    kept = verdict.held | verdict.settled
+    mark(connection.execute(f"{_live(table)} SEMI JOIN set_aside USING ({keys}) WHERE {_LIVE}"), kept)
     for part in staged.present.chunks():
-        _mark(execute_over(connection, f"{_live(table)} SEMI JOIN part USING ({keys}) WHERE {_LIVE}", part), kept)
+        mark(execute_over(connection, f"{_live(table)} SEMI JOIN part USING ({keys}) WHERE {_LIVE}", part), kept)
     return kept
 
 
@@ -63,7 +65,7 @@ def _beyond_the_complete(connection: duckdb.DuckDBPyConnection, staged: TableSta
     """The live rows of what the read called complete: the table, or spans of it."""
     found = no_rows(connection, staged.table)
     if staged.complete or staged.lists_keys:
-        _mark(connection.execute(f"{_live(staged.table)} WHERE {_LIVE}"), found)
+        mark(connection.execute(f"{_live(staged.table)} WHERE {_LIVE}"), found)
     for span in staged.spans:
         bounds = [naive_utc(bound) for bound in (span.start, span.end) if bound]
         inside = f'"{span.column}" < ?' if span.start is None else f'"{span.column}" >= ? AND "{span.column}" < ?'
@@ -74,7 +76,7 @@ def _beyond_the_complete(connection: duckdb.DuckDBPyConnection, staged: TableSta
             key = span.through.column
             parents = f'(SELECT "{key}" FROM {parent} WHERE {inside})'
             sql = f'{_live(staged.table)} SEMI JOIN {parents} AS parent USING ("{key}") WHERE {_LIVE}'
-        _mark(connection.execute(sql, bounds), found)
+        mark(connection.execute(sql, bounds), found)
     return found
 
 
@@ -84,14 +86,9 @@ def _children(connection: duckdb.DuckDBPyConnection, staged: TableStage) -> Mark
     for column, spool in staged.replaced.items():
         sql = f'{_live(staged.table)} SEMI JOIN part ON held."{column}" = part.parent WHERE {_LIVE}'
         for part in spool.chunks():
-            _mark(execute_over(connection, sql, part), found)
+            mark(execute_over(connection, sql, part), found)
     return found
 
 
 def _live(table: Table) -> str:
     return f"SELECT held.rowid FROM {target(table)} AS held"
-
-
-def _mark(found: duckdb.DuckDBPyConnection, marks: Marks) -> None:
-    for batch in found.to_arrow_reader(ROWIDS_AT_ONCE):
-        marks[batch[0].to_numpy()] = True

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sophia_assets.sources.declarations import Checkpoint, CompleteSet, ReadItem, Rows, Window
+from sophia_assets.sources.declarations import Checkpoint, CompleteSet, Notice, ReadItem, Rows, Window
 
 WINDOW = Window(None, datetime(2026, 1, 31, tzinfo=UTC))
 
@@ -22,7 +22,8 @@ def owner(number: int) -> dict[str, Any]:
 class PagedOwners:
     """Stands in for HubSpot's client in the group `owners`. `asked` is the file of the pages that were asked for.
 
-    `broken_at` raises `error` instead of giving that page; `rows` replaces the rows of chosen pages.
+    `broken_at` raises `error` instead of giving that page; `rows` replaces the rows of chosen pages; `notice` is said
+    with every page.
     """
 
     asked: Path
@@ -31,6 +32,7 @@ class PagedOwners:
     broken_at: int | None = None
     error: Exception | None = None
     rows: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+    notice: str = ""
     system: str = "hubspot"
     requests_made: int = 0
 
@@ -45,6 +47,8 @@ class PagedOwners:
             with self.asked.open("a") as file:
                 file.write(f"{page}\n")
             yield Rows(group, self.page(page))
+            if self.notice:
+                yield Notice(group, self.notice)
             yield Checkpoint(page + 1)
         yield CompleteSet(group)
 

@@ -321,3 +321,14 @@ def test_files_that_nobody_has_used_for_a_week_are_removed(tmp_path: Path) -> No
     Limiters(tmp_path).account("other", "https://c.example", "t").limiter("requests", requests=1, seconds=1)
 
     assert not old.exists() and recent.exists()
+
+
+def test_a_file_that_was_removed_while_in_use_is_shared_anew(tmp_path: Path) -> None:
+    file = tmp_path / "shop.limit"
+    first = RateLimiter(10, 60, file=file)
+    first.acquire()
+    file.unlink()
+    second = RateLimiter(10, 60, file=file)
+    first.pause(30)
+
+    assert second.acquire(longest=1) > 0

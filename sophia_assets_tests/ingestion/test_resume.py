@@ -158,6 +158,44 @@ def test_a_stage_of_other_declarations_is_not_gone_on_with(owners: PagedOwners, 
     assert reopened.unfinished(LoadKey("hubspot", "owners", WINDOW), wider) is None
 
 
+def test_what_another_account_sent_is_not_gone_on_with(owners: PagedOwners, warehouse: DuckDBWarehouse) -> None:
+    with pytest.raises(ConnectionFailed):
+        ingest_group(replace(owners, broken_at=17, error=CUT), "owners", WINDOW, warehouse, run_id="a", account="one")
+    assert group_window("hubspot", "owners", WINDOW, warehouse, now=LATER.end, account="two") == LATER
+
+    [result] = ingest_group(owners, "owners", WINDOW, warehouse, run_id="a", account="two")
+    assert (result.rows_read, owners.pages_asked()) == (600, [*range(17), *range(30)])
+    assert stages(warehouse) == []
+
+
+def test_what_one_account_has_stored_is_read_again_from_another(
+    owners: PagedOwners, warehouse: DuckDBWarehouse
+) -> None:
+    for account in ("one", "two"):
+        ingest_group(owners, "owners", WINDOW, warehouse, run_id="a", account=account)
+
+    assert len(owners.pages_asked()) == 60
+
+
+def test_a_journal_of_many_checkpoints_stays_small(
+    owners: PagedOwners, warehouse: DuckDBWarehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sophia_assets.warehouse.stage_folder._LONGEST_JOURNAL", 2_000)
+    broken(owners, warehouse, 28)
+    assert (stages(warehouse)[0] / "journal.jsonl").stat().st_size < 4_000
+
+    assert load(owners, warehouse).rows_total == 600
+    assert owners.pages_asked() == list(range(30))
+
+
+def test_what_the_source_had_to_say_outlives_a_kill(owners: PagedOwners, warehouse: DuckDBWarehouse) -> None:
+    broken(owners, warehouse, 17, notice="2 were left out")
+    result = load(owners, warehouse)
+
+    assert result.notices == ("2 were left out",)
+    assert warehouse.recorded(result.load_id) == [result]
+
+
 def test_a_torn_last_line_and_bytes_beyond_it_are_dropped(owners: PagedOwners, warehouse: DuckDBWarehouse) -> None:
     broken(owners, warehouse, 17)
     [stage] = stages(warehouse)

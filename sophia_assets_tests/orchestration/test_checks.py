@@ -11,7 +11,7 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
-from sophia_assets.errors import SchemaDrift
+from sophia_assets.errors import SchemaDrift, SophiaError
 from sophia_assets.orchestration.checks import AS_DECLARED, NEWEST_EVENT, NOT_EMPTY, NOT_SET_ASIDE
 from sophia_assets.quality.client import QualityWorker
 from sophia_assets.quality.tables import newest_event
@@ -243,14 +243,33 @@ def test_a_missing_column_is_an_error_of_the_check_and_leaves_the_others_alone(w
     assert not exists.errored and not exists.passed and exists.observed == "not met"
 
 
+def test_no_writer_waits_for_the_validation(checked: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(checked, "snowflake.satisfaction", [response(1)])
+    validate = QualityWorker.validate
+
+    def write_meanwhile(*arguments: Any) -> Any:
+        fill(checked, "snowflake.subscriptions", [term(1)])
+        return validate(*arguments)
+
+    monkeypatch.setattr(QualityWorker, "validate", write_meanwhile)
+    assert checked.check("snowflake.satisfaction").success
+    assert checked.services.warehouse.row_counts()["snowflake.subscriptions"] == 1
+
+
+def test_a_worker_that_died_is_told_and_can_be_closed() -> None:
+    with QualityWorker() as dead:
+        dead._process.kill()
+        dead._process.wait()
+        for _ in range(2):
+            with pytest.raises(SophiaError, match="ended unexpectedly"):
+                dead.validate("shop.items", ROWS, [Expectation("column_to_exist", {"column": "a"})])
+
+
 def test_a_check_that_errors_says_that_it_tells_nothing_about_the_data(
     checked: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "sophia_assets.orchestration.checks.validate",
-        lambda _worker, _warehouse, table, rules: checked.services.quality.validate(
-            table.qualified_name, pa.table({"response_id": ["R1"]}), rules
-        ),
+        "sophia_assets.orchestration.checks.rows_to_validate", lambda *_: pa.table({"response_id": ["R1"]})
     )
     fill(checked, "snowflake.satisfaction", [response(1)])
     found = evaluations(checked.check("snowflake.satisfaction"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -84,3 +86,47 @@ def test_a_private_key_that_cannot_be_read_names_its_setting(plain: Served, tmp_
 def test_a_port_that_is_no_number_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="SNOWFLAKE_PORT"):
         SnowflakeConnection.from_settings({"SNOWFLAKE_PORT": "https"})
+
+
+_READ_IN_EIGHT_THREADS_AT_ONCE = """
+import base64, io, sys, threading
+import pyarrow as pa
+from snowflake.connector.arrow_context import ArrowConverterContext
+from snowflake.connector.result_batch import ArrowResultBatch
+from sophia_assets.sources.snowflake.client import arrow_table
+
+schema = pa.schema([pa.field("N", pa.string(), metadata={"logicalType": "TEXT"})])
+sink = io.BytesIO()
+with pa.ipc.new_stream(sink, schema) as stream:
+    stream.write_table(pa.table({"N": ["x"]}, schema=schema))
+data = base64.b64encode(sink.getvalue()).decode()
+context = ArrowConverterContext({"TIMEZONE": "UTC"})
+start, rows = threading.Barrier(8), []
+
+def read():
+    batch = ArrowResultBatch.from_data(data, 1, context, False, False, [], True)
+    start.wait()
+    rows.append(arrow_table(batch).num_rows)
+
+sys.setswitchinterval(1e-6)
+threads = [threading.Thread(target=read, daemon=True) for _ in range(8)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(sum(rows))
+"""
+
+
+def test_the_first_batches_of_a_process_may_be_read_in_several_threads() -> None:
+    # In processes of their own, since only the first batch of a process can meet another one's.
+    readers = [
+        subprocess.Popen([sys.executable, "-c", _READ_IN_EIGHT_THREADS_AT_ONCE], stdout=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    try:
+        assert [reader.communicate(timeout=60)[0].strip() for reader in readers] == ["8"] * 4
+    finally:
+        for reader in readers:
+            reader.kill()
+            reader.wait()

@@ -43,6 +43,13 @@ def test_a_file_that_is_no_database_is_explained(tmp_path: Path) -> None:
         DuckDBWarehouse(path)
 
 
+def test_a_folder_may_have_an_apostrophe_in_its_name(tmp_path: Path) -> None:
+    warehouse = DuckDBWarehouse(tmp_path / "o'brien" / "warehouse.duckdb", tables=TABLES)
+    load(warehouse, rows(item("A")))
+
+    assert warehouse.row_counts()["shop.items"] == 1
+
+
 def test_threads_load_and_read_at_once_and_nothing_is_lost(warehouse: DuckDBWarehouse) -> None:
     def work(number: int) -> int:
         load(warehouse, rows(item(str(number))), run_id=str(number))

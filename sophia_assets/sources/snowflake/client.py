@@ -22,12 +22,16 @@ from sophia_assets.sources.snowflake.tables import SYSTEM, TABLES
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection as Session
     from snowflake.connector.cursor import SnowflakeCursor
+    from snowflake.connector.result_batch import ResultBatch
 
 _BATCH_ROWS = 10_000
 # Tables up to this size have their keys listed with every read, larger ones once a week.
 _ALWAYS_SWEPT = 250_000
 
 CONNECTION = SnowflakeConnection
+
+_setting_up_native_reader = threading.Lock()
+_is_native_reader_set_up = threading.Event()
 
 
 def create_source(
@@ -115,7 +119,7 @@ class SnowflakeSource:
             return True
         self._count()
         cursor.execute(*reader.count())
-        row = cursor.fetchone()
+        row = _first_row(cursor)
         return int(row[0] if isinstance(row, tuple) else 0) <= _ALWAYS_SWEPT
 
     def _present_keys(self, cursor: SnowflakeCursor, reader: TableReader) -> Iterator[ReadItem]:
@@ -132,8 +136,7 @@ class SnowflakeSource:
             # The connector's native reader crashes the process on a stream whose batch has no rows.
             if not batch.rowcount:
                 continue
-            # Microseconds, since the year 9999 does not fit into nanoseconds.
-            found = batch.to_arrow(force_microsecond_precision=True)  # type: ignore[call-arg]
+            found = arrow_table(batch)
             named = found.rename_columns([name.lower() for name in found.column_names])
             for part in named.to_batches(max_chunksize=_BATCH_ROWS):
                 if part.num_rows:
@@ -143,7 +146,7 @@ class SnowflakeSource:
         with self._session("account") as session, self._errors("account"), session.cursor() as cursor:
             self._count()
             cursor.execute("SELECT CURRENT_VERSION()")
-            row = cursor.fetchone()
+            row = _first_row(cursor)
             return str(row[0]) if isinstance(row, tuple) else "?"
 
     @contextmanager
@@ -185,6 +188,33 @@ class SnowflakeSource:
     def _count(self) -> None:
         with self._count_lock:
             self.requests_made += 1
+
+
+def arrow_table(batch: ResultBatch) -> Any:
+    """The rows of a batch as a pyarrow Table; from any thread."""
+    with _native_reader():
+        # Microseconds, since the year 9999 does not fit into nanoseconds.
+        return batch.to_arrow(force_microsecond_precision=True)  # type: ignore[call-arg]
+
+
+def _first_row(cursor: SnowflakeCursor) -> Any:
+    with _native_reader():
+        return cursor.fetchone()
+
+
+@contextmanager
+def _native_reader() -> Iterator[None]:
+    """Lets one thread in until the connector's native reader has been used once, then all.
+
+    The reader sets itself up with its first answer. Two threads that meet there wait for each other for ever: one
+    holds that set-up's lock, and the other the interpreter's.
+    """
+    if _is_native_reader_set_up.is_set():
+        yield
+        return
+    with _setting_up_native_reader:
+        yield
+        _is_native_reader_set_up.set()
 
 
 def _monday_before(moment: datetime) -> datetime:

@@ -283,7 +283,8 @@ class _Execution:
         table = ".".join(materialization.asset_key.path)
         self.loads[table] = counts
         total = int(metadata["dagster/row_count"].value)
-        self.say(f"  {table}: {total:,} rows, {counts['new']:,} new, {counts['changed']:,} changed")
+        gone = f", {counts['deleted']:,} deleted" if counts["deleted"] else ""
+        self.say(f"  {table}: {total:,} rows, {counts['new']:,} new, {counts['changed']:,} changed{gone}")
 
 
 _COUNTS = {"new": "rows new", "changed": "rows changed", "deleted": "rows deleted", "unchanged": "rows as they were"}

@@ -213,3 +213,13 @@ def test_a_day_without_any_data_says_so() -> None:
     assert briefing.bottom_line_text == "There is no data for this day, so there is nothing to report."
     assert briefing.confidence.level == "low"
     assert "not connected" in render_markdown(briefing) and "not connected" in render_html(briefing)
+
+
+def test_systems_that_are_behind_are_listed_as_one_writes_them() -> None:
+    request = sample_request()
+    names = ("Gong", "HubSpot", "Slack", "Snowflake")
+    statuses = [SourceStatus(name.lower(), name, "failed", LOADED, DAY, 1) for name in names]
+    request = replace(request, statuses=(*statuses, SourceStatus("linear", "Linear", "fresh", LOADED, DAY, 1)))
+
+    reason = build_briefing(request, OfflineWriter()).confidence.reason
+    assert reason == "Gong, HubSpot, Slack and Snowflake are not up to date; the other systems are."

@@ -226,3 +226,14 @@ def test_a_file_that_is_missing_from_snowflake_is_an_empty_table(tmp_path: Path)
         "FINANCE.SUBSCRIPTIONS": 0,
         "FINANCE.INVOICES": 0,
     }
+
+
+def test_a_file_that_is_not_used_is_named(tmp_path: Path) -> None:
+    others = {"hubspot/all-deals.csv": "Foo,Bar\n1,2\n", "linear/Export.csv": "", "salesforce/opps.csv": "Id\n1\n"}
+    found = load_exports(write(tmp_path, {"hubspot/deals.csv": DEALS} | others), timezone="UTC")
+
+    assert found.warnings == [
+        "hubspot/all-deals.csv is not used: its name and columns are not known",
+        "linear/Export.csv is not used: it is empty",
+        "salesforce/opps.csv is not used: its name and columns are not known",
+    ]

@@ -45,7 +45,7 @@ def exported(tmp_path: Path) -> HubSpotData:
         tmp_path,
         {
             "hubspot-crm-exports-all-deals-2025-03-05.csv": DEALS,
-            "companies.csv": COMPANIES,
+            "hubspot/companies.csv": COMPANIES,
             "hubspot/people.csv": CONTACTS,
             "tickets-2025.csv": TICKETS,
         },

@@ -89,7 +89,7 @@ def test_an_issue_without_a_team_is_refused(tmp_path: Path) -> None:
         load(tmp_path, {"linear/issues.csv": "issue_id,state_id,created_at\ni1,s1,2026-01-02\n"})
 
 
-@pytest.mark.parametrize("name", ["Export Fri Jan 30 2026.csv", "linear/export.csv"])
+@pytest.mark.parametrize("name", ["Export Fri Jan 30 2026.csv", "linear/export.csv", "linear/issues.csv"])
 def test_linears_own_export_is_recognised_by_its_header(name: str, tmp_path: Path) -> None:
     found = load(tmp_path, {name: OWN})
     first, second = found.issues

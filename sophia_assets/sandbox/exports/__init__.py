@@ -84,8 +84,9 @@ history is made from the day it was created and, where it is closed, the day it 
 HubSpot's ids are digits: any other id is given a number that stays the same, also where another
 system refers to it, and the original is kept in the property `original_id`.
 
-A cell that cannot be read becomes empty and is counted in `CompanyData.warnings`; a date that
-cannot be read stops the loading, since everything hangs on dates.
+A cell that cannot be read becomes empty and is counted in `CompanyData.warnings`, where each CSV or
+JSON-lines file that is not used is named, too; a date that cannot be read stops the loading, since
+everything hangs on dates.
 
 Vendors' own exports
 --------------------
@@ -105,9 +106,10 @@ folder, or one given by path, goes first. `layouts/crm_opportunities.yaml` is a 
 
 HubSpot's own exports (such as `hubspot-crm-exports-all-deals-2026-01-31.csv`) need no layout: any CSV in the
 folder, or in its `hubspot` folder, with a column `Record ID` and with `Deal Name` and `Deal Stage`, `Company
-name`, `First Name` and `Email`, or `Ticket name` and `Ticket status` is read as what it is. A file of the
-native layout goes before them. Owners are taken from the owner columns, associations from `Associated
-Company IDs`, `Associated Contact IDs` and `Associated Deal IDs`, in which a semicolon separates several.
+name`, `First Name` and `Email`, or `Ticket name` and `Ticket status` is read as what it is. A file with the
+name and columns of the native layout goes before them. Owners are taken from the owner columns, associations
+from `Associated Company IDs`, `Associated Contact IDs` and `Associated Deal IDs`, in which a semicolon
+separates several.
 """
 
 from sophia_assets.sandbox.exports.load import load_exports

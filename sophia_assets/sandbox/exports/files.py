@@ -31,6 +31,10 @@ class ExportFile:
     columns: frozenset[str]
     rows: list[Row]
 
+    def has(self, columns: tuple[str, ...]) -> bool:
+        """Whether all `columns` are there."""
+        return self.columns.issuperset(columns)
+
     def require(self, columns: tuple[str, ...]) -> None:
         """Raise ConfigurationError unless all `columns` are there."""
         missing = [column for column in columns if column not in self.columns]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from sophia_assets.errors import ConfigurationError
@@ -38,26 +39,41 @@ def load_exports(directory: Path, *, timezone: str, layout: Path | None = None) 
     if cells.first_event is None or cells.last_event is None:
         raise no_dates()
     name = str(found_layout.get("name") or directory.name) if found_layout else directory.resolve().name
+    unused = [] if reader else _unused(directory, objects)
     return CompanyData(
         name=name,
         first_day=cells.first_event,
         last_day=cells.last_event,
         **systems,
-        warnings=[*(reader.warnings if reader else []), *cells.warnings],
+        warnings=[*(reader.warnings if reader else []), *unused, *cells.warnings],
     )
 
 
 def _native_objects(directory: Path) -> dict[str, ExportFile]:
-    objects = {
+    named = {
         name: read_file(path, path.relative_to(directory).as_posix())
         for name in keys()
         for path in (directory / f"{name}{suffix}" for suffix in SUFFIXES)
         if path.is_file()
     }
-    objects = vendor_objects(directory) | objects
+    objects = vendor_objects(directory)
+    # A vendor's own export may have the name of a native file; then its header tells.
+    objects |= {name: file for name, file in named.items() if name not in objects or file.has(keys()[name])}
     if not objects:
         raise ConfigurationError(
             f"no file in {directory} is recognised",
             remedy="Expected files such as hubspot/deals.csv, a vendor's own export, or a layout.yaml.",
         )
     return objects
+
+
+def _unused(directory: Path, objects: Mapping[str, ExportFile]) -> list[str]:
+    """A warning for each file of which nothing was taken: a wrong name or header is easily missed."""
+    used = {file.name for file in objects.values()} | {row.file for file in objects.values() for row in file.rows}
+    tables = sorted(path for suffix in SUFFIXES for glob in ("*", "*/*") for path in directory.glob(f"{glob}{suffix}"))
+    names = [(path, path.relative_to(directory).as_posix()) for path in tables]
+    return [
+        f"{name} is not used: {'it is empty' if not path.stat().st_size else 'its name and columns are not known'}"
+        for path, name in names
+        if not {name, path.name, name.removesuffix(path.suffix)} & used
+    ]

@@ -100,7 +100,7 @@ def declared_fields(warehouse: Warehouse, table: Table, name: str) -> Outcome:
     if last.get("unswept"):
         recovery = "See whether the system really holds nothing any more; the third such answer in a row is believed."
         return Outcome(
-            name, False, "warn", expected, f"deletions were not taken over: {last['unswept']}", recovery=recovery
+            name, False, "error", expected, f"deletions were not taken over: {last['unswept']}", recovery=recovery
         )
     found = warehouse.query(
         'SELECT DISTINCT field FROM "_sophia"."fields" WHERE table_name = ? ORDER BY field', [table.qualified_name]

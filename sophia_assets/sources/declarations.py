@@ -177,7 +177,7 @@ class CompleteSpan:
     Others whose held `column` lies in the span are tombstoned; those without a value there are left
     alone. `start` None leaves the span open at that end; both bounds are UTC and timezone-aware. With
     `through`, `column` is the parent's, live or tombstoned, and rows without a parent are left alone.
-    A span for which no row came although many are held is not swept: that is no purge, but an outage.
+    A span for which no row came although some are held is not swept at once: that is no purge, but an outage.
     """
 
     table: str

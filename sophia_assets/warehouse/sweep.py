@@ -13,9 +13,6 @@ from sophia_assets.warehouse.coercion import naive_utc
 from sophia_assets.warehouse.merge import Marks, Verdict, execute_over, key_list, mark, no_rows, target
 from sophia_assets.warehouse.staging import TableStage
 
-# A read of nothing that would take away more rows than this is rather a system that is broken.
-MOST_ROWS_UNGUARDED = 10
-
 _LIVE = "held._deleted_at IS NULL"
 
 
@@ -47,7 +44,8 @@ def find_gone(connection: duckdb.DuckDBPyConnection, staged: TableStage, verdict
     children = _children(connection, staged) & ~kept
     unswept = ""
     is_silent = staged.rows_read == 0 and not staged.present.sync()
-    if is_silent and int(whole.sum()) > MOST_ROWS_UNGUARDED and ledger.is_silence_doubted(connection, table):
+    # A read of nothing that would take rows away is rather a system that is broken.
+    if is_silent and whole.any() and ledger.is_silence_doubted(connection, table):
         whole, unswept = np.zeros_like(whole), "the system answered with no row at all"
     return Sweep(deleted | whole | children, unswept)
 

@@ -180,13 +180,13 @@ def test_a_vanished_column_is_an_error_that_names_it_and_says_what_to_do(checked
     assert "sources/snowflake/tables.py" in metadata["what to do"]
 
 
-def test_deletions_that_were_not_taken_over_are_a_warning(checked: Platform) -> None:
+def test_deletions_that_were_not_taken_over_are_an_error(checked: Platform) -> None:
     fill(checked, "snowflake.satisfaction", [response(number) for number in range(11)])
     declared = registry.table("snowflake.satisfaction")
     load = Load("empty", "run", [declared], Window(None, END))
     checked.services.warehouse.load(load, [CompleteSet(declared.name)])
     item = item_of(checked, "snowflake.satisfaction", AS_DECLARED)
-    assert not item.passed and item.severity is dg.AssetCheckSeverity.WARN
+    assert not item.passed and item.severity is dg.AssetCheckSeverity.ERROR
     assert shown(item.metadata)["observed"].endswith("the system answered with no row at all")
 
 

@@ -115,3 +115,19 @@ def test_after_each_load_the_warehouse_holds_what_hubspot_holds(seed: int, wareh
                 },
             }
             assert held == crm.truth()
+
+
+def test_a_day_that_is_read_again_brings_back_nothing_of_what_was_archived_since(warehouse: DuckDBWarehouse) -> None:
+    crm, day = _Crm(1), timedelta(days=1)
+    before = Window(crm.now - day, crm.now)
+    first, *_ = crm.deals
+    crm.links.add((first, _PEOPLE[0]))
+    crm.deals[first] = replace(crm.deals[first], archived=True, archived_at=crm.now + day)
+    with served(crm.company(), wait_for="listening", limits=False) as running:
+        source = registry.create_source_from_settings("hubspot", running.env, retry=IMPATIENT, limiters=Unlimited())
+        ingest_group(source, "deals", Window(None, crm.now + 2 * day), warehouse, run_id="all")
+        held = {table: contents(warehouse, table) for table in ("hubspot.deals", "hubspot.deal_companies")}
+        ingest_group(source, "deals", before, warehouse, run_id="a day before")
+
+    assert {table: contents(warehouse, table) for table in held} == held
+    assert first not in {row["deal_id"] for row in held["hubspot.deal_companies"]}

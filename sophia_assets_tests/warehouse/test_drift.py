@@ -101,10 +101,3 @@ def test_an_answer_in_between_begins_the_count_anew(warehouse: DuckDBWarehouse) 
         load(warehouse, CompleteSet("items"), run_id=run)
 
     assert len(live(warehouse)) == 20
-
-
-def test_a_small_table_may_become_empty_at_once(warehouse: DuckDBWarehouse) -> None:
-    load(warehouse, rows(*items(10)), run_id="first")
-    result, _ = load(warehouse, CompleteSet("items"), run_id="second")
-
-    assert (result.deleted, result.rows_total) == (10, 0)

@@ -126,9 +126,11 @@ class ObjectReading:
         obj = self._obj
         if self._is_full:
             yield Rows(obj.table, [row(obj, record) for record in records])
+            yield from self._links(records)
         else:
             yield PresentKeys(obj.table, [(str(record["id"]),) for record in records])
-        yield from self._links(records)
+            for table, rows in link_rows(obj, self._linked(records)).items():
+                yield PresentKeys(table, [tuple(link.values()) for link in rows])
         yield from self._history([record for record in records if self._is_inside(record)])
 
     def _records(self, records: Sequence[Record]) -> Iterator[ReadItem]:

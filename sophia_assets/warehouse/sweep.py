@@ -44,8 +44,8 @@ def find_gone(connection: duckdb.DuckDBPyConnection, staged: TableStage, verdict
     children = _children(connection, staged) & ~kept
     unswept = ""
     is_silent = staged.rows_read == 0 and not staged.present.sync()
-    # A read of nothing that would take rows away is rather a system that is broken.
-    if is_silent and whole.any() and ledger.is_silence_doubted(connection, table):
+    # A read of nothing that would take several rows away is rather a system that is broken; the last one may go.
+    if is_silent and int(whole.sum()) > 1 and ledger.is_silence_doubted(connection, table):
         whole, unswept = np.zeros_like(whole), "the system answered with no row at all"
     return Sweep(deleted | whole | children, unswept)
 

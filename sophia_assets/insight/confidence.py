@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from sophia_assets.insight.gaps import unanswered
+from sophia_assets.insight.names import listed
 from sophia_assets.insight.writing import BriefingRequest
 
 
@@ -27,13 +27,13 @@ def judge_confidence(request: BriefingRequest) -> Confidence:
     if not connected or len(behind) == len(connected):
         return Confidence("low", "No connected system is up to date.", open_questions)
     if behind:
-        names = _listed(behind)
+        names = listed(behind)
         verb = "is" if len(behind) == 1 else "are"
         return Confidence("moderate", f"{names} {verb} not up to date; the other systems are.", open_questions)
     unsound = [status for status in connected if status.failed_checks]
     if unsound:
         tables = sorted({name.rsplit(".", 1)[0] for status in unsound for name in status.failed_checks})
-        reason = f"Some data does not meet its checks: see {_listed(tables)} before relying on figures from there."
+        reason = f"Some data does not meet its checks: see {listed(tables)} before relying on figures from there."
         return Confidence("moderate", reason, open_questions)
     if open_questions:
         return Confidence(
@@ -42,7 +42,3 @@ def judge_confidence(request: BriefingRequest) -> Confidence:
     return Confidence(
         "high", "All connected systems are up to date, and every figure was checked against the facts it cites.", ()
     )
-
-
-def _listed(names: Sequence[str]) -> str:
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sophia_assets.insight.names import listed
 from sophia_assets.insight.slots import day_phrase
 from sophia_assets.insight.writing import BriefingRequest, SourceState, SourceStatus
 
@@ -49,7 +49,7 @@ def gap_sentences(request: BriefingRequest, section: str) -> list[str]:
         if question.section == section:
             by_system.setdefault(question.system, []).append(question.asks)
     return [
-        f"{_cause(_status(request, system), system)}, so {_join(asks)} {'is' if len(asks) == 1 else 'are'} "
+        f"{_cause(_status(request, system), system)}, so {listed(asks)} {'is' if len(asks) == 1 else 'are'} "
         "missing here."
         for system, asks in by_system.items()
     ]
@@ -88,9 +88,3 @@ def _cause(status: SourceStatus | None, system: str) -> str:
     if status.state == "failed":
         return f"The last load from {name} failed"
     return f"{name} holds nothing for this period"
-
-
-def _join(parts: Sequence[str]) -> str:
-    if len(parts) < 2:
-        return "".join(parts)
-    return f"{', '.join(parts[:-1])} and {parts[-1]}"

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 MAX_NAME_LENGTH = 60
 
 #: Tag-like and invisible code points: controls, bidirectional overrides, zero-width, Unicode tags.
 _INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+def listed(parts: Sequence[str]) -> str:
+    """`a, b and c`: the parts as one writes them in a sentence."""
+    if len(parts) < 2:
+        return "".join(parts)
+    return f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
 def safe_name(name: str) -> str:

@@ -42,11 +42,13 @@ def _group_assets(
         context: dg.AssetExecutionContext, services: dg.ResourceParam[Services]
     ) -> Iterator[dg.MaterializeResult[Any]]:
         results = _load(context, services, system, group)
-        for result in results:
+        # One look at the warehouse for the previews of all tables.
+        with services.warehouse.session():
+            described = [_metadata(result, registry.table(result.table), services) for result in results]
+        for result, metadata in zip(results, described, strict=True):
             context.log.info(_sentence(result))
             for notice in result.notices:
                 context.log.warning(f"{result.table}: {notice}")
-            metadata = _metadata(result, registry.table(result.table), services)
             key = dg.AssetKey(result.table.split("."))
             if key in context.selected_asset_keys:
                 yield dg.MaterializeResult(asset_key=key, metadata=metadata)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from sophia_assets.sandbox.company_data import CompanyData
 from sophia_assets.sources.declarations import ReadItem, Rows, Source, Window
+from sophia_assets_tests.sources.wrapped import Wrapped
 
 
 def after_deletions(system: str, company: CompanyData) -> CompanyData:
@@ -79,22 +80,12 @@ _DELETIONS: Mapping[str, Callable[[Any], None]] = {
 }
 
 
-@dataclass
-class Altering:
+class Altering(Wrapped):
     """A source whose rows are changed on the way by `change(table, row)`, which returns the row to pass on."""
 
-    source: Source
-    change: Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
-
-    def __post_init__(self) -> None:
-        self.system = self.source.system
-
-    @property
-    def requests_made(self) -> int:
-        return self.source.requests_made
-
-    def ping(self) -> str:
-        return self.source.ping()
+    def __init__(self, source: Source, change: Callable[[str, Mapping[str, Any]], Mapping[str, Any]]) -> None:
+        super().__init__(source)
+        self.change = change
 
     def read(self, group: str, window: Window, resume: Any = None) -> Iterator[ReadItem]:
         for item in self.source.read(group, window, resume):

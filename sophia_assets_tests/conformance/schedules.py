@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from sophia_assets_tests.conformance.oracle import Rows as Expected
 from sophia_assets_tests.conformance.oracle import expected, seen
 from sophia_assets_tests.sandbox.small_company import Served, served
 from sophia_assets_tests.sources.complete_company import EVERYTHING, complete_company, contents, ingest, source_for
+from sophia_assets_tests.sources.wrapped import Wrapped
 
 PATIENT = RetryPolicy(attempts=12, first_delay=0.001, longest_delay=0.01, longest_wait=60.0, read_timeout=10.0)
 _MOST_DEATHS = 6
@@ -65,25 +66,13 @@ class Schedule:
 _RATES = {"torn": 0.1, "cut": 0.1, "errors": 0.15}
 
 
-@dataclass
-class Rough:
+class Rough(Wrapped):
     """A source whose pages come doubled and swapped, and which dies after some items."""
 
-    source: Source
-    schedule: Schedule
-    deaths_left: int
-    chance: random.Random = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.chance = random.Random(self.schedule.seed)
-        self.system = self.source.system
-
-    @property
-    def requests_made(self) -> int:
-        return self.source.requests_made
-
-    def ping(self) -> str:
-        return self.source.ping()
+    def __init__(self, source: Source, schedule: Schedule) -> None:
+        super().__init__(source)
+        self.schedule, self.deaths_left = schedule, schedule.deaths
+        self.chance = random.Random(schedule.seed)
 
     def read(self, group: str, window: Window, resume: Any = None) -> Iterator[ReadItem]:
         dies_after = self.chance.randint(0, 12) if self.deaths_left else None
@@ -114,7 +103,7 @@ class Rough:
 def play(sandbox: Served, system: str, schedule: Schedule, folder: Path) -> list[str]:
     """Loads every group of the system under the schedule; returns how the tables differ from what is expected."""
     warehouse = DuckDBWarehouse(folder / f"{system}-{schedule.seed}.duckdb", tables=registry.tables(system))
-    source = Rough(source_for(system, sandbox.env, retry=PATIENT), schedule, schedule.deaths)
+    source = Rough(source_for(system, sandbox.env, retry=PATIENT), schedule)
     for fault in schedule.faults:
         sandbox.app.faults.add(fault)
     try:

@@ -12,7 +12,7 @@ import pytest
 from sophia_assets.errors import AuthenticationFailed, ConnectionFailed, SourceError
 from sophia_assets.ingestion.ingest import group_window, ingest_group
 from sophia_assets.sources import registry
-from sophia_assets.sources.declarations import ReadItem, Source, Window
+from sophia_assets.sources.declarations import ReadItem, Window
 from sophia_assets.warehouse.duckdb_warehouse import DuckDBWarehouse
 from sophia_assets_tests.sandbox.small_company import Served
 from sophia_assets_tests.sources.complete_company import (
@@ -23,6 +23,7 @@ from sophia_assets_tests.sources.complete_company import (
     ingest,
     source_for,
 )
+from sophia_assets_tests.sources.wrapped import Wrapped
 
 each_group = pytest.mark.parametrize(("system", "group"), GROUPS, ids=lambda part: str(part))
 each_system = pytest.mark.parametrize("system", registry.SYSTEMS)
@@ -87,19 +88,11 @@ def test_nothing_beyond_the_end_of_an_incremental_window_is_loaded(
         assert result.newest is None or result.newest < end
 
 
-class _Doubled:
+class _Doubled(Wrapped):
     """A source whose every page comes twice."""
 
-    def __init__(self, source: Source) -> None:
-        self._source = source
-        self.system = source.system
-        self.requests_made = 0
-
-    def ping(self) -> str:
-        return self._source.ping()
-
     def read(self, group: str, window: Window, resume: Any = None) -> Iterator[ReadItem]:
-        for item in self._source.read(group, window, resume):
+        for item in self.source.read(group, window, resume):
             yield item
             yield item
 

@@ -27,6 +27,7 @@ from sophia_assets.warehouse.duckdb_warehouse import DuckDBWarehouse
 from sophia_assets_tests.sandbox.small_company import START, Served, make_deal, served, small_company, small_hubspot
 from sophia_assets_tests.sources.complete_company import END, EVERYTHING, IMPATIENT, group_contents
 from sophia_assets_tests.sources.unlimited import Unlimited
+from sophia_assets_tests.sources.wrapped import Wrapped
 
 SOON = Window(START - timedelta(days=1), END)
 
@@ -106,19 +107,15 @@ class _Killed(BaseException):
     """The end of a process, as far as a read is concerned."""
 
 
-class _Cut:
+class _Cut(Wrapped):
     """A source whose read ends for good in the middle of a page, after some checkpoints."""
 
     def __init__(self, source: Source, checkpoints: int) -> None:
-        self._source, self._left = source, checkpoints
-        self.system = source.system
-        self.requests_made = 0
-
-    def ping(self) -> str:
-        return self._source.ping()
+        super().__init__(source)
+        self._left = checkpoints
 
     def read(self, group: str, window: Window, resume: Any = None) -> Iterator[ReadItem]:
-        for item in self._source.read(group, window, resume):
+        for item in self.source.read(group, window, resume):
             if isinstance(item, Checkpoint):
                 self._left -= 1
             elif self._left <= 0:

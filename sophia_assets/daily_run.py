@@ -80,11 +80,8 @@ def run_once(settings: Settings, request: RunRequest, say: Say) -> RunOutcome:
             settings.connection(system, None)
         held.record_company(company)
         make_current(settings, held)
-        # Imported here, since Dagster takes seconds to import.
-        from sophia_assets.orchestration.instance import swift_storage
-
         execution = _Execution(services, day, say, stack.enter_context(_remembered_interrupts()))
-        stack.enter_context(swift_storage(held))
+        stack.enter_context(execution.instance)
         failures = execution.read_systems()
         checks = execution.check_tables()
         execution.write_briefing()
@@ -207,7 +204,7 @@ class _Execution:
         self.loads: dict[str, dict[str, int]] = {}
         resource = dg.ResourceDefinition.hardcoded_resource(services)
         self.definitions = build_definitions({"services": resource}, services.home)
-        self.instance = instance_for(services.home)
+        self.instance = instance_for(services.home, swift=True)
 
     def read_systems(self) -> list[SophiaError | str]:
         """Reads every connected system in a run of its own; returns what failed."""

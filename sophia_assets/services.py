@@ -7,25 +7,27 @@ Dagster, or the command line.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property, partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from sophia_assets.errors import ConfigurationError, QuotaExhausted, SophiaError, SourceError
 from sophia_assets.home import Home, current_home
 from sophia_assets.ingestion.attempts import AttemptLog
-from sophia_assets.ingestion.ingest import group_window, ingest_group, unfinished_load
+from sophia_assets.ingestion.ingest import GroupLoad, begin_group, group_window
 from sophia_assets.ingestion.limiter import Limiters, account_digest
-from sophia_assets.ingestion.read_ahead import ReadAheadSource
+from sophia_assets.ingestion.read_ahead import Countdown, ReadAhead
 from sophia_assets.insight.grounds import StatusReader
 from sophia_assets.metrics.catalog import load_catalog
 from sophia_assets.quality.failures import FailureLog
 from sophia_assets.settings import Settings, load_settings
 from sophia_assets.sources import registry
-from sophia_assets.sources.declarations import Window
-from sophia_assets.warehouse.interface import LoadKey, LoadResult, Progress, Warehouse
+from sophia_assets.sources.declarations import Source, Window
+from sophia_assets.warehouse.interface import LoadResult, Progress, Warehouse
 from sophia_assets.warehouse.models import load_models
 
 if TYPE_CHECKING:
@@ -76,8 +78,12 @@ class Services:
         return FailureLog(self.home.path / "quality")
 
     @cached_property
-    def _sources(self) -> dict[str, ReadAheadSource]:
+    def _sources(self) -> dict[str, Source]:
         return {}
+
+    @cached_property
+    def _read_ahead(self) -> ReadAhead:
+        return ReadAhead()
 
     @cached_property
     def quality(self) -> QualityWorker:
@@ -86,11 +92,12 @@ class Services:
 
         return QualityWorker()
 
-    def source(self, system: str) -> ReadAheadSource:
+    def source(self, system: str) -> Source:
         """The client of a system. Raises ConfigurationError or ConnectionFailed where it cannot be reached."""
         if system not in self._sources:
-            source = registry.create_source_from_settings(system, self._connection(system), limiters=self.limiters)
-            self._sources[system] = ReadAheadSource(source)
+            self._sources[system] = registry.create_source_from_settings(
+                system, self._connection(system), limiters=self.limiters
+            )
         return self._sources[system]
 
     def _connection(self, system: str) -> dict[str, str]:
@@ -117,31 +124,45 @@ class Services:
         return Window(self._midnight(first), self._midnight(last + timedelta(days=1)))
 
     def start_reading(self, systems: Collection[str], span: Window) -> Iterator[str]:
-        """Begins to read the systems' groups; `ingest` for the same span takes over. A failure shows there.
+        """Begins to read the systems' groups onto disk; `ingest` for the same span merges. A failure shows there.
 
-        Iterating gives each system as soon as all that is read ahead of it has come.
+        Iterating gives each system as soon as the reads of all its groups have ended.
         """
         ready: SimpleQueue[str] = SimpleQueue()
-        with self.warehouse.session():
-            for system in systems:
-                try:
-                    self.source(system).start(self._windows_to_start(system, span), partial(ready.put, system))
-                except SophiaError:
-                    ready.put(system)
+        for system in systems:
+            loads = self._loads_to_start(system, span)
+            left = Countdown(len(loads), partial(ready.put, system))
+            for group, load in loads.items():
+                key = (system, group, span)
+                self._read_ahead.start(key, load, progress=self.progress, on_end=left.count_down)
         return (ready.get() for _ in systems)
 
-    def _windows_to_start(self, system: str, span: Window) -> dict[str, Window]:
-        """What may be read ahead of its turn: nothing of a system that asked to be left alone."""
+    def _loads_to_start(self, system: str, span: Window) -> dict[str, GroupLoad]:
+        """What may be read ahead of its turn: nothing of a system that asked to be left alone, or is not set up."""
         if self.attempts.not_before(system):
             return {}
-        windows = {group: self._window(system, group, span) for group in registry.groups(system)}
-        # A read that was cut short goes on where it was, and is not begun again ahead of time.
-        account = self._account(system)
-        return {
-            group: window
-            for group, window in windows.items()
-            if unfinished_load(LoadKey(system, group, span, account), self.warehouse, window) is None
-        }
+        run_id = uuid4().hex
+        try:
+            with self.warehouse.session(), ExitStack() as begun:
+                loads = {
+                    group: begun.enter_context(self._begin(system, group, span, run_id))
+                    for group in registry.groups(system)
+                }
+                begun.pop_all()
+                return loads
+        except SophiaError:
+            return {}
+
+    def _begin(self, system: str, group: str, span: Window, run_id: str) -> GroupLoad:
+        return begin_group(
+            self.source(system),
+            group,
+            self._window(system, group, span),
+            self.warehouse,
+            run_id=run_id,
+            partition=span,
+            account=self._account(system),
+        )
 
     def ping(self, system: str) -> str:
         """Asks a system for a sign of life; returns a line about the account. Raises SophiaError."""
@@ -155,19 +176,10 @@ class Services:
 
         A system that asked to be left alone until later is not asked: QuotaExhausted says until when.
         """
-        self._refuse_before_time(system, group)
+        if not self._read_ahead.has((system, group, span)):
+            self._refuse_before_time(system, group)
         try:
-            window = self._window(system, group, span)
-            results = ingest_group(
-                self.source(system),
-                group,
-                window,
-                self.warehouse,
-                run_id=run_id,
-                progress=progress or self.progress,
-                partition=span,
-                account=self._account(system),
-            )
+            results = self._ingest(system, group, span, run_id, progress)
         except (SourceError, ConfigurationError) as error:
             self.attempts.failed(
                 system,
@@ -180,6 +192,15 @@ class Services:
             raise
         self.attempts.succeeded(system, group)
         return results
+
+    def _ingest(
+        self, system: str, group: str, span: Window, run_id: str, progress: Progress | None
+    ) -> list[LoadResult]:
+        if self._read_ahead.has((system, group, span)):
+            return self._read_ahead.merge((system, group, span), run_id)
+        with self._begin(system, group, span, run_id) as load:
+            load.read(progress or self.progress)
+            return load.merge()
 
     def ask_again(self, system: str) -> None:
         """Forgets that a system asked to be left alone, for somebody who knows that its limit was raised."""
@@ -261,10 +282,7 @@ class Services:
 
     def close(self) -> None:
         """Stops readers and the worker."""
-        for source in self._sources.values():
-            source.stop()
-        for source in self._sources.values():
-            source.close()
+        self._read_ahead.close()
         if "limiters" in self.__dict__:
             self.limiters.close()
         if "quality" in self.__dict__:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Generator
 from datetime import datetime, timedelta
 from hashlib import blake2b
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from sophia_assets.errors import ConfigurationError, ResponseInvalid
 from sophia_assets.ingestion.prefetch import prefetched
+from sophia_assets.ingestion.request_count import RequestCount
+from sophia_assets.ingestion.waiting import WaitEnded
 from sophia_assets.ingestion.windows import window_for
 from sophia_assets.sources import registry
 from sophia_assets.sources.declarations import ReadItem, Source, Table, Window
-from sophia_assets.warehouse.interface import Load, LoadKey, LoadResult, Progress, Unfinished, Warehouse
+from sophia_assets.warehouse.interface import Load, LoadKey, LoadResult, PendingLoad, Progress, Unfinished, Warehouse
 
 _PAGES_AHEAD = 4
 _STILL_CURRENT = timedelta(hours=1)
@@ -69,32 +72,80 @@ def ingest_group(
 ) -> list[LoadResult]:
     """Reads `group` from `source` for `window` and merges it in one transaction; one result per table.
 
+    See `begin_group`. Raises a SourceError or WarehouseBusy; the warehouse then holds what it held before.
+    """
+    with begin_group(source, group, window, warehouse, run_id=run_id, partition=partition, account=account) as pending:
+        pending.read(progress)
+        return pending.merge()
+
+
+def begin_group(
+    source: Source,
+    group: str,
+    window: Window,
+    warehouse: Warehouse,
+    *,
+    run_id: str,
+    partition: Window | None = None,
+    account: str = "",
+) -> GroupLoad:
+    """The load of `group` from `source` for `window`, to be read now and merged later.
+
     `partition` is the span that was asked for (default: the window itself). Where an earlier process was killed
     while loading the same group and partition of the same `account` (see `LoadKey`), its read is gone on with, in
     its window, behind its last checkpoint. Repeating a load under the same `run_id` after it was committed reads
-    nothing and returns what was recorded. Raises a SourceError or WarehouseBusy; the warehouse then holds what it
-    held before.
+    nothing and returns what was recorded.
     """
     key = LoadKey(source.system, group, partition or window, account)
     load_id = _load_id(run_id, key, window)
     left = unfinished_load(key, warehouse, window)
     if left is not None:
         window, load_id = left.window, left.load_id
-    requests_before = source.requests_made
+    requests = RequestCount()
     load = Load(
         id=load_id,
         run_id=run_id,
         tables=_tables(source.system, group),
         window=window,
-        requests=lambda: source.requests_made - requests_before,
+        requests=lambda: requests.number,
         key=key,
     )
+    return GroupLoad(source, group, window, warehouse.begin(load), requests)
 
-    def items(position: Any) -> Generator[ReadItem, None, None]:
-        with prefetched(_read(source, group, window, position), ahead=_PAGES_AHEAD) as found:
-            yield from found
 
-    return warehouse.load(load, items, progress)
+class GroupLoad:
+    """One group's load between its read and its merge. Leaving its block keeps what was read for later, or frees it."""
+
+    def __init__(
+        self, source: Source, group: str, window: Window, pending: PendingLoad, requests: RequestCount
+    ) -> None:
+        self._source, self._group, self._window = source, group, window
+        self._pending = pending
+        self._requests = requests
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        # Whoever had the read stopped wants to go on with it, which is no failure.
+        failure = None if isinstance(error, WaitEnded) else error
+        self._pending.__exit__(kind if failure else None, failure, traceback)
+
+    def read(self, progress: Progress | None = None) -> None:
+        """Reads onto disk. Raises a SourceError, or WaitEnded where the read is no longer wanted."""
+
+        def items(position: Any) -> Generator[ReadItem, None, None]:
+            with prefetched(_read(self._source, self._group, self._window, position), ahead=_PAGES_AHEAD) as found:
+                yield from found
+
+        with self._requests.of_this_read():
+            self._pending.read(items, progress)
+
+    def merge(self, run_id: str | None = None) -> list[LoadResult]:
+        """See `PendingLoad.merge`."""
+        return self._pending.merge(run_id)
 
 
 def _read(source: Source, group: str, window: Window, position: Any) -> Generator[ReadItem, None, None]:

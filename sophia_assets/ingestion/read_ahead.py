@@ -1,101 +1,96 @@
-"""Starts reading groups before their turn, so that slow systems are read while others are being stored."""
+"""Reads groups before their turn, onto disk, so that slow systems are read while others are being merged."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import ExitStack
-from typing import Any, cast
+import time
+from collections.abc import Callable, Hashable
 
-from sophia_assets.ingestion.prefetch import Stop, prefetched
-from sophia_assets.sources.declarations import ReadItem, Rows, Source, Window
-
-# Items (pages and checkpoints) and rows held per group until its turn comes; a reader that is further ahead waits.
-_ITEMS_AHEAD = 400
-_ROWS_AHEAD = 40_000
+from sophia_assets.ingestion.ingest import GroupLoad
+from sophia_assets.ingestion.prefetch import LONGEST_GOODBYE_SECONDS
+from sophia_assets.ingestion.waiting import waits_end_with
+from sophia_assets.warehouse.interface import LoadResult, Progress
 
 
-class _Countdown:
-    """Calls `then` when it was counted down `number` times; from any thread."""
+class ReadAhead:
+    """Reads that were started, each under a key, and that nobody has merged yet. Used from one thread."""
+
+    def __init__(self) -> None:
+        self._started: dict[Hashable, _Read] = {}
+        self._stop = threading.Event()
+
+    def start(
+        self,
+        key: Hashable,
+        load: GroupLoad,
+        *,
+        progress: Progress | None = None,
+        on_end: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Begins to read `load`. `on_end` is called from another thread once the read has ended, well or not."""
+        self._started[key] = _Read(load, self._stop, progress, on_end)
+
+    def has(self, key: Hashable) -> bool:
+        """Whether a read was started under `key` and waits to be merged."""
+        return key in self._started
+
+    def merge(self, key: Hashable, run_id: str) -> list[LoadResult]:
+        """Waits for the read's end and merges it for `run_id`. Raises what the read or the merge raises."""
+        self._started[key].thread.join()
+        read = self._started.pop(key)
+        with read.load:
+            if read.failure is not None:
+                raise read.failure
+            return read.load.merge(run_id)
+
+    def close(self) -> None:
+        """Stops the reads that nobody merged, waits a little for all of them together, and leaves what they have read
+        to a later load."""
+        self._stop.set()
+        until = time.monotonic() + LONGEST_GOODBYE_SECONDS
+        while self._started:
+            _, read = self._started.popitem()
+            read.thread.join(max(0.0, until - time.monotonic()))
+            # One in the middle of a slow request still writes: what it holds is freed with the process.
+            if not read.thread.is_alive():
+                read.load.__exit__(None, None, None)
+
+
+class _Read:
+    """One load that is read in a thread of its own. `failure` is what ended it, other than its end."""
+
+    def __init__(
+        self, load: GroupLoad, stop: threading.Event, progress: Progress | None, on_end: Callable[[], None]
+    ) -> None:
+        self.load = load
+        self.failure: BaseException | None = None
+        self._stop, self._progress, self._on_end = stop, progress, on_end
+        self.thread = threading.Thread(target=self._work, name="read-ahead", daemon=True)
+        self.thread.start()
+
+    def _work(self) -> None:
+        try:
+            with waits_end_with(self._stop):
+                self.load.read(self._progress)
+        except BaseException as error:
+            self.failure = error
+        finally:
+            self._on_end()
+
+
+class Countdown:
+    """Calls `then` when it was counted down `number` times, from any thread; at once where that is zero."""
 
     def __init__(self, number: int, then: Callable[[], None]) -> None:
         self._left, self._then = number, then
         self._lock = threading.Lock()
+        if not number:
+            then()
 
     def count_down(self) -> None:
+        """One less."""
         with self._lock:
             self._left -= 1
             is_over = self._left == 0
         if is_over:
             self._then()
-
-
-class ReadAheadSource:
-    """A `Source` whose `start` begins reads that a later `read` of the same group and window takes over."""
-
-    def __init__(self, source: Source) -> None:
-        self._source = source
-        self._started: dict[tuple[str, Window], tuple[ExitStack, Iterator[ReadItem]]] = {}
-        self._readers = ExitStack()
-        self._stops: list[Stop] = []
-        self.system = source.system
-
-    @property
-    def requests_made(self) -> int:
-        """See `Source.requests_made`."""
-        return self._source.requests_made
-
-    def ping(self) -> str:
-        """See `Source.ping`."""
-        return self._source.ping()
-
-    def start(self, windows: Mapping[str, Window], on_ready: Callable[[], None]) -> None:
-        """Begins to read each group for its window, in threads. What a read raises is raised by `read`.
-
-        `on_ready` is called once, from any thread: when all of them have ended or wait to be taken over.
-        """
-        if not windows:
-            on_ready()
-        left = _Countdown(len(windows), on_ready)
-        for group, window in windows.items():
-            generator = cast(Generator[ReadItem, None, None], self._source.read(group, window))
-            reader, stop = self._readers.enter_context(ExitStack()), Stop()
-            items = reader.enter_context(
-                prefetched(
-                    generator,
-                    ahead=_ITEMS_AHEAD,
-                    at_once=True,
-                    on_rest=left.count_down,
-                    stop=stop,
-                    size_of=_rows_of,
-                    most=_ROWS_AHEAD,
-                )
-            )
-            self._stops.append(stop)
-            self._started[group, window] = reader, items
-
-    def read(self, group: str, window: Window, resume: Any = None) -> Iterator[ReadItem]:
-        """See `Source.read`. A read that goes on behind a position is never one that was started from the beginning."""
-        reader, started = self._started.pop((group, window), (None, None))
-        if reader is not None and started is not None and resume is None:
-            with reader:
-                yield from started
-            return
-        if reader is not None:
-            reader.close()
-        yield from self._source.read(group, window, resume)
-
-    def stop(self) -> None:
-        """Has every read that was started stop as soon as it can; `close` waits for them."""
-        for stop in self._stops:
-            stop.set()
-
-    def close(self) -> None:
-        """Stops the reads that nobody took over, and waits a little for all of them together."""
-        self.stop()
-        self._started.clear()
-        self._readers.close()
-
-
-def _rows_of(item: ReadItem) -> int:
-    return len(item.rows) if isinstance(item, Rows) else 0

@@ -17,6 +17,7 @@ from typing import Any
 
 from sophia_assets.errors import QuotaExhausted, SourceError
 from sophia_assets.ingestion.limiter import RateLimiter
+from sophia_assets.ingestion.request_count import RequestCount
 from sophia_assets.ingestion.retrying import Request, RetryBudget, RetryPolicy
 from sophia_assets.ingestion.waiting import WaitEnded, wait, waits_end_with
 
@@ -133,18 +134,22 @@ Raises NoAnswer where trying again may help; a SourceError, which is passed on, 
 
 
 class Requester:
-    """Asks one system. Thread-safe; `requests_made` counts every try.
+    """Asks one system. Thread-safe.
 
     `limiter` is the account's general limit, which every request uses that names no others.
     """
 
     def __init__(self, profile: ApiProfile, limiter: RateLimiter) -> None:
         self.profile = profile
-        self.requests_made = 0
         self._limiter = limiter
-        self._lock = threading.Lock()
+        self._requests = RequestCount()
         self._budget = RetryBudget(profile.retry)
         self._closed = threading.Event()
+
+    @property
+    def requests_made(self) -> int:
+        """How many tries have been sent so far."""
+        return self._requests.number
 
     def ask(self, send: Send, *, obj: str, limits: Mapping[RateLimiter, float] | None = None) -> Answer | None:
         """The answer, once there is a good one; None where the vendor says that nothing matches.
@@ -189,8 +194,7 @@ class Requester:
         for limiter, cost in used.items():
             if (seconds := limiter.acquire(cost, longest=longest)) > 0:
                 raise request.quota(seconds, "")
-        with self._lock:
-            self.requests_made += 1
+        self._requests.add()
         self._budget.earn()
         request.tries += 1
         began = time.monotonic()

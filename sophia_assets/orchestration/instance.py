@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,45 +12,19 @@ from dagster._core.instance.ref import InstanceRef
 from sophia_assets.home import Home, write_atomically
 from sophia_assets.settings import PROJECT_ROOT
 
-_DATABASES = ("history/runs.db", "history/runs/index.db")
+_SWIFT = {"module": "sophia_assets.orchestration.swift_storage", "class": "SwiftSqliteStorage"}
 
 
-def instance_for(home: Home) -> dg.DagsterInstance:
-    """Opens the instance of a home, creating its storages where there are none."""
+def instance_for(home: Home, *, swift: bool = False) -> dg.DagsterInstance:
+    """Opens the instance of a home, creating its storages where there are none.
+
+    `swift` suits a process that runs jobs itself and writes many events: see `swift_storage`.
+    """
     overrides = _storages(home)
+    if swift:
+        overrides["storage"] = {"custom": {**_SWIFT, "config": {"base_dir": str(home.dagster)}}}
     ref = InstanceRef.from_dir(str(home.dagster), config_dir=str(PROJECT_ROOT), overrides=overrides)
     return dg.DagsterInstance.from_ref(ref)
-
-
-@contextmanager
-def swift_storage(home: Home) -> Iterator[None]:
-    """Makes the many small writes of a run cheaper while it lasts, for a process that does nothing else.
-
-    SQLite's log is flushed to the disk by its checkpoints, not by each event: what a power cut may take is
-    the end of a run's log, and no program's crash takes anything. The databases stay open meanwhile, since
-    closing the last connection copies the log back, and Dagster closes its own after every event.
-    """
-    import sqlite3
-
-    from sqlalchemy import event
-    from sqlalchemy.engine import Engine
-
-    def relax(connection: Any, _: Any) -> None:
-        if isinstance(connection, sqlite3.Connection):
-            connection.execute("PRAGMA synchronous = NORMAL")
-
-    event.listen(Engine, "connect", relax)
-    held = []
-    try:
-        for name in _DATABASES:
-            connection = sqlite3.connect(home.dagster / name)
-            held.append(connection)
-            connection.execute("SELECT 1 FROM sqlite_master").fetchall()
-        yield
-    finally:
-        event.remove(Engine, "connect", relax)
-        for connection in held:
-            connection.close()
 
 
 def dagster_home_for(home: Home) -> Path:

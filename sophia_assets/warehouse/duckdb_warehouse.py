@@ -18,8 +18,17 @@ from sophia_assets.sources import registry
 from sophia_assets.sources.declarations import ReadItem, Table
 from sophia_assets.warehouse import ledger
 from sophia_assets.warehouse.coercion import aware_utc
-from sophia_assets.warehouse.interface import Load, LoadKey, LoadResult, Progress, Reader, TableState, Unfinished
-from sophia_assets.warehouse.loading import Loading
+from sophia_assets.warehouse.interface import (
+    Load,
+    LoadKey,
+    LoadResult,
+    PendingLoad,
+    Progress,
+    Reader,
+    TableState,
+    Unfinished,
+)
+from sophia_assets.warehouse.loading import AlreadyLoaded, Loading
 from sophia_assets.warehouse.lock import FileLock
 from sophia_assets.warehouse.merge import target
 from sophia_assets.warehouse.schema import bring_up, fingerprint, is_current
@@ -60,20 +69,28 @@ class DuckDBWarehouse:
     def load(
         self, load: Load, items: Iterable[ReadItem] | Reader, progress: Progress | None = None
     ) -> list[LoadResult]:
-        """See `Warehouse.load`. The file is locked only for the merge, after the source has been read."""
+        """See `Warehouse.load`."""
+        with self.begin(load) as pending:
+            pending.read(items, progress)
+            return pending.merge()
+
+    def begin(self, load: Load) -> PendingLoad:
+        """See `Warehouse.begin`. The file is locked only for the merge, after the source has been read."""
         declared = fingerprint(load.tables)
         with self._reading() as connection:
             committed, ledger_rows = ledger.recorded(connection, load.id), ledger.length(connection)
         if committed is not None:
             self._discard(load, declared)
-            return committed
+            return AlreadyLoaded(committed)
         with _folder_explained(self.path.parent):
             folder = self._stages.open(load, declared, ledger_rows)
-        try:
-            loading = Loading(load, folder, self._writing, self._accepted_missing)
-            return loading.run(items, progress, checkpoint_seconds=self._checkpoint_seconds)
-        finally:
-            folder.close()
+        return Loading(
+            load,
+            folder,
+            self._writing,
+            accepted_missing=self._accepted_missing,
+            checkpoint_seconds=self._checkpoint_seconds,
+        )
 
     def unfinished(self, key: LoadKey, tables: Sequence[Table]) -> Unfinished | None:
         """See `Warehouse.unfinished`."""

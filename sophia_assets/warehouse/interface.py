@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from types import TracebackType
+from typing import Any, Protocol, Self
 
 import pyarrow as pa
 
@@ -114,18 +115,46 @@ Progress = Callable[[str, int], None]
 """Called with a table's qualified name and the number of its rows read so far."""
 
 
+class PendingLoad(Protocol):
+    """A load whose read is kept on disk until it is merged; used in one thread at a time.
+
+    Leaving its block frees what it holds. What was not merged stays for whoever begins the same load again, unless the
+    error with which the block is left says that going on from there cannot help.
+    """
+
+    def read(self, items: Iterable[ReadItem] | Reader, progress: Progress | None = None) -> None:
+        """Takes what `items` yields onto disk, behind what is there already. Raises whatever `items` raises."""
+        ...
+
+    def merge(self, run_id: str | None = None) -> list[LoadResult]:
+        """Merges what was read into the load's tables, in one transaction; one result per table.
+
+        `run_id` is the run that it is recorded for, where it is another than the load's. Raises WarehouseBusy and
+        SchemaDrift.
+        """
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
+    ) -> None: ...
+
+
 class Warehouse(Protocol):
     """A warehouse of raw tables and models. Every method leaves the data as it was when it raises."""
 
     def load(
         self, load: Load, items: Iterable[ReadItem] | Reader, progress: Progress | None = None
     ) -> list[LoadResult]:
-        """Merges what `items` yields into `load.tables` in one transaction; one result per table.
+        """Reads and merges in one go, see `begin`; one result per table."""
+        ...
 
-        Nothing is written to the warehouse before `items` is exhausted. A load whose id was committed before is
-        not repeated: its recorded results are returned without consuming `items`. Where `load.key` is given and an
-        earlier process left an unfinished load of the same id there, `items` is called with its last position.
-        Raises WarehouseBusy, SchemaDrift, and whatever `items` raises.
+    def begin(self, load: Load) -> PendingLoad:
+        """A load that can be read now and merged later.
+
+        A load whose id was committed before is not repeated: it reads nothing, and gives its recorded results. Where
+        `load.key` is given and an earlier process left an unfinished load of the same id there, it is gone on with.
         """
         ...
 

@@ -8,6 +8,8 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 import duckdb
 
@@ -42,59 +44,126 @@ class _ColumnsMissing(Exception):
         self.missing = missing
 
 
-class Loading:
-    """One load with its stage. `accepted_missing`: columns, as `system.table.column`, that may be empty from now on."""
+class AlreadyLoaded:
+    """A `PendingLoad` that was committed before."""
 
-    def __init__(self, load: Load, folder: StageFolder, transaction: Transaction, accepted_missing: Collection[str]):
+    def __init__(self, results: list[LoadResult]) -> None:
+        self._results = results
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing is held."""
+
+    def read(self, items: Iterable[ReadItem] | Reader, progress: Progress | None = None) -> None:
+        """See `PendingLoad.read`: `items` is not consumed."""
+
+    def merge(self, run_id: str | None = None) -> list[LoadResult]:
+        """See `PendingLoad.merge`: the results as they were recorded."""
+        return self._results
+
+
+class Loading:
+    """A `PendingLoad` with its stage, which is locked until the block ends.
+
+    `accepted_missing`: columns, as `system.table.column`, that may be empty from now on.
+    """
+
+    def __init__(
+        self,
+        load: Load,
+        folder: StageFolder,
+        transaction: Transaction,
+        *,
+        accepted_missing: Collection[str],
+        checkpoint_seconds: float,
+    ) -> None:
         self._load = load
         self._folder = folder
         self._transaction = transaction
         self._accepted_missing = accepted_missing
-        self._started = time.monotonic()
+        self._checkpoint_seconds = checkpoint_seconds
+        self._stage: Stage | None = None
+        self._is_merged = False
+        self._seconds = 0.0
+        self._began = 0.0
 
-    def run(
-        self, items: Iterable[ReadItem] | Reader, progress: Progress | None, *, checkpoint_seconds: float
-    ) -> list[LoadResult]:
-        """Reads, merges, and removes the stage; what can be gone on with later is left where this fails."""
-        keep = False
-        stage: Stage | None = None
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         try:
-            stage = self._stage(checkpoint_seconds)
-            self._read(stage, items, progress)
-            return self._merge(stage)
-        except BaseException as error:
-            keep = not self._folder.private and self._folder.entry is not None and _is_worth_keeping(error, stage)
-            raise
-        finally:
-            if stage is not None:
-                stage.close()
-            if not keep:
+            if self._stage is not None:
+                self._stage.close()
+            if not self._is_to_be_kept(error):
                 self._folder.remove()
                 reach("cleaned_up")
+        finally:
+            self._folder.close()
 
-    def _stage(self, checkpoint_seconds: float) -> Stage:
+    def read(self, items: Iterable[ReadItem] | Reader, progress: Progress | None = None) -> None:
+        """See `PendingLoad.read`. Raises ConfigurationError where the disk refuses."""
+        with self._timed():
+            stage = self._stage = self._opened_stage()
+            if not stage.is_complete:
+                self._take(stage, items, progress)
+            with _disk_explained(self._folder.path):
+                stage.finish()
+
+    def merge(self, run_id: str | None = None) -> list[LoadResult]:
+        """See `PendingLoad.merge`; only after `read` has come to its end."""
+        stage = self._stage
+        assert stage is not None, "what is merged has been read"
+        if run_id is not None:
+            self._load = replace(self._load, run_id=run_id)
+        with self._timed():
+            results = self._merge(stage)
+        self._is_merged = True
+        return results
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        """Counts the time in the block as work on this load; between reading and merging it may wait for its turn."""
+        self._began = time.monotonic()
+        yield
+        self._seconds += time.monotonic() - self._began
+
+    def _is_to_be_kept(self, error: BaseException | None) -> bool:
+        """Whether going on from the stage can help: not where its own content is what failed."""
+        if self._is_merged or self._folder.private or self._folder.entry is None:
+            return False
+        if isinstance(error, ResponseInvalid):
+            # A position that the system refuses time after time must not block the group.
+            return self._stage is not None and self._stage.checkpoints > 0
+        if error is None:
+            return True
+        if isinstance(error, SchemaDrift):
+            return False
+        return isinstance(error, SourceError | WarehouseBusy) or not isinstance(error, Exception)
+
+    def _opened_stage(self) -> Stage:
         try:
-            return Stage(self._load, self._folder, checkpoint_seconds=checkpoint_seconds)
+            return Stage(self._load, self._folder, checkpoint_seconds=self._checkpoint_seconds)
         except (OSError, LookupError, TypeError):
             # An earlier process's files are not what its journal says: only reading anew is safe.
             assert self._folder.manifest is not None, "a stage that is opened has begun"
             with _disk_explained(self._folder.path):
                 self._folder.begin(replace(self._folder.manifest, started_at=datetime.now(UTC)))
-            return Stage(self._load, self._folder, checkpoint_seconds=checkpoint_seconds)
+            return Stage(self._load, self._folder, checkpoint_seconds=self._checkpoint_seconds)
 
-    def _read(self, stage: Stage, items: Iterable[ReadItem] | Reader, progress: Progress | None) -> None:
-        if not stage.is_complete:
-            found = items(stage.position) if callable(items) else items
-            try:
-                for item in found:
-                    with _disk_explained(self._folder.path):
-                        stage.add(item, progress)
-            finally:
-                # A reader may hold a thread that has to be stopped now, not when it is collected.
-                if callable(items) and isinstance(found, Generator):
-                    found.close()
-        with _disk_explained(self._folder.path):
-            stage.finish()
+    def _take(self, stage: Stage, items: Iterable[ReadItem] | Reader, progress: Progress | None) -> None:
+        found = items(stage.position) if callable(items) else items
+        try:
+            for item in found:
+                with _disk_explained(self._folder.path):
+                    stage.add(item, progress)
+        finally:
+            # A reader may hold a thread that has to be stopped now, not when it is collected.
+            if callable(items) and isinstance(found, Generator):
+                found.close()
 
     def _merge(self, stage: Stage) -> list[LoadResult]:
         reach("before_merge")
@@ -152,7 +221,7 @@ class Loading:
             deleted=counts.deleted,
             newest=aware_utc(counts.newest),
             requests=stage.requests,
-            seconds=time.monotonic() - self._started,
+            seconds=self._seconds + time.monotonic() - self._began,
             rows_total=counts.rows_total,
             rejected=staged.rejected,
             quarantined=dict(staged.misfits),
@@ -163,16 +232,6 @@ class Loading:
         )
         ledger.record(connection, load, result, read_from=read_from, loaded_at=loaded_at)
         return result
-
-
-def _is_worth_keeping(error: BaseException, stage: Stage | None) -> bool:
-    """Whether going on from the stage can help: not where its own content is what failed."""
-    if stage is None or isinstance(error, SchemaDrift):
-        return False
-    if isinstance(error, ResponseInvalid):
-        # A position that the system refuses time after time must not block the group.
-        return stage.checkpoints > 0
-    return isinstance(error, (SourceError, WarehouseBusy)) or not isinstance(error, Exception)
 
 
 def _limit_memory(connection: duckdb.DuckDBPyConnection, limit: str | None, spill: Path) -> None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from sophia_assets.ingestion.request_count import RequestCount
 from sophia_assets.sources.declarations import Checkpoint, CompleteSet, Notice, ReadItem, Rows, Window
 
 WINDOW = Window(None, datetime(2026, 1, 31, tzinfo=UTC))
@@ -34,7 +35,11 @@ class PagedOwners:
     rows: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     notice: str = ""
     system: str = "hubspot"
-    requests_made: int = 0
+    requests: RequestCount = field(default_factory=RequestCount, init=False)
+
+    @property
+    def requests_made(self) -> int:
+        return self.requests.number
 
     def ping(self) -> str:
         return "here"
@@ -43,7 +48,7 @@ class PagedOwners:
         for page in range(resume or 0, self.pages):
             if page == self.broken_at and self.error:
                 raise self.error
-            self.requests_made += 1
+            self.requests.add()
             with self.asked.open("a") as file:
                 file.write(f"{page}\n")
             yield Rows(group, self.page(page))

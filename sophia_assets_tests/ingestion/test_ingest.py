@@ -11,6 +11,7 @@ import pytest
 
 from sophia_assets.errors import ConfigurationError, ResponseInvalid
 from sophia_assets.ingestion.ingest import ingest_group
+from sophia_assets.ingestion.request_count import RequestCount
 from sophia_assets.sources.declarations import ReadItem, Rows, Window
 from sophia_assets.warehouse.duckdb_warehouse import DuckDBWarehouse
 
@@ -23,14 +24,18 @@ class _Owners:
     system = "hubspot"
 
     def __init__(self, *, broken: bool = False) -> None:
-        self.requests_made = 0
+        self.requests = RequestCount()
         self.broken = broken
+
+    @property
+    def requests_made(self) -> int:
+        return self.requests.number
 
     def ping(self) -> str:
         return "here"
 
     def read(self, group: str, window: Window, resume: Any = None) -> Iterator[ReadItem]:
-        self.requests_made += 1
+        self.requests.add()
         yield Rows(group, [{"owner_id": "1", "last_name": "Example"}])
         if self.broken:
             raise KeyError("results")

@@ -11,11 +11,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
 from sophia_assets.errors import ResponseInvalid
+from sophia_assets.ingestion.workers import Workers
 from sophia_assets.sources.declarations import (
     Checkpoint,
     CompleteSet,
@@ -69,13 +69,13 @@ class ObjectReading:
         lower = place.get("lower", max(milliseconds(start), _EARLIEST_MS))
         upper = milliseconds(self._window.end)
         at: SearchPlace | None = SearchPlace(lower, place.get("drain")) if lower < upper else None
-        with ThreadPoolExecutor(_CONCURRENT_BATCHES, thread_name_prefix="hubspot-batch") as pool:
+        with Workers(_CONCURRENT_BATCHES, thread_name_prefix="hubspot-batch") as pool:
             while at is not None:
                 found, at = self._api.modified_page(self._obj, at, upper)
                 yield from self._modified(found, pool)
                 yield Checkpoint({"phase": _SEARCH, **at._asdict()} if at else {"phase": _LIST})
 
-    def _modified(self, records: Sequence[Record], pool: ThreadPoolExecutor) -> Iterator[ReadItem]:
+    def _modified(self, records: Sequence[Record], pool: Workers) -> Iterator[ReadItem]:
         obj = self._obj
         ids = [str(record["id"]) for record in records] if obj.history else []
         histories = [pool.submit(self._api.histories, obj, few) for few in chunks(ids, HISTORY_BATCH)]

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextvars import copy_context
+from concurrent.futures import Future
 from typing import Any
 
 from sophia_assets.errors import ResponseInvalid
 from sophia_assets.ingestion.limiter import IN_PROCESS, Limiters
 from sophia_assets.ingestion.retrying import RetryPolicy
+from sophia_assets.ingestion.workers import Workers
 from sophia_assets.sources.declarations import Checkpoint, CompleteSet, ReadItem, Rows, Window
 from sophia_assets.sources.pinecone.api import (
     MOST_RESTARTS,
@@ -133,11 +133,10 @@ class PineconeSource:
     def _vectors(self, namespace: str, token: str | None) -> Iterator[ReadItem]:
         """Each page's vectors are on their way while the pages after it are being listed."""
         waiting: deque[tuple[Future[list[Row]], str | None]] = deque()
-        with ThreadPoolExecutor(_CONCURRENT_FETCHES, thread_name_prefix="pinecone") as pool:
+        with Workers(_CONCURRENT_FETCHES, thread_name_prefix="pinecone") as pool:
             try:
                 for ids, following in self._pages(namespace, token):
-                    # The context tells a fetch, too, when nobody waits for it any more.
-                    fetch = pool.submit(copy_context().run, self._rows, namespace, ids)
+                    fetch = pool.submit(self._rows, namespace, ids)
                     waiting.append((fetch, following))
                     if len(waiting) > _CONCURRENT_FETCHES:
                         yield from _page(namespace, *waiting.popleft())

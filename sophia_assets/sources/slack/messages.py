@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager
-from contextvars import copy_context
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from functools import partial
@@ -15,6 +14,7 @@ from typing import Any
 
 from sophia_assets.errors import ResponseInvalid
 from sophia_assets.ingestion.waiting import waits_end_with
+from sophia_assets.ingestion.workers import Workers
 from sophia_assets.sources.declarations import Checkpoint, ReadItem, ReplacedChildren, Rows, Window
 from sophia_assets.sources.slack.api import INVALID_CURSOR, Item, Page, SlackApi, misshapen
 from sophia_assets.sources.slack.rows import as_ts, day_places, message_row, microseconds, thread_place
@@ -265,14 +265,14 @@ def _without_thread(channel: str, messages: Sequence[Item]) -> list[str]:
 def _workers() -> Iterator[Submit]:
     """Fetches pages beside the reader. What waits ends with the block, and with the waits of whoever submits."""
     ended = Event()
-    pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="slack")
+    pool = Workers(_AT_ONCE, thread_name_prefix="slack")
 
     def submit(fetch: Fetch) -> Future[Page]:
         def run() -> Page:
             with waits_end_with(ended):
                 return fetch()
 
-        return pool.submit(copy_context().run, run)
+        return pool.submit(run)
 
     try:
         yield submit

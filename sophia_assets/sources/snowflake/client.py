@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sophia_assets.errors import ConnectionFailed, SourceError
 from sophia_assets.ingestion.limiter import IN_PROCESS, Limiters
+from sophia_assets.ingestion.request_count import RequestCount
 from sophia_assets.ingestion.retrying import RetryPolicy
 from sophia_assets.ingestion.waiting import WaitEnded, wait, waits_end_with
 from sophia_assets.sources.declarations import Checkpoint, CompleteSet, PresentKeys, ReadItem, Rows, Window
@@ -51,9 +52,13 @@ class SnowflakeSource:
         self._connection = connection
         self._retry = retry or RetryPolicy(attempts=3)
         self._tables = {table.group: table for table in TABLES}
-        self._count_lock = threading.Lock()
+        self._requests = RequestCount()
         self._closed = threading.Event()
-        self.requests_made = 0
+
+    @property
+    def requests_made(self) -> int:
+        """See `Source.requests_made`."""
+        return self._requests.number
 
     def close(self) -> None:
         """Ends waits."""
@@ -109,7 +114,7 @@ class SnowflakeSource:
         """The source table's columns and their types, which SELECT is enough to ask for."""
         from snowflake.connector.constants import FIELD_ID_TO_NAME
 
-        self._count()
+        self._requests.add()
         cursor.execute(f"SELECT * FROM {location} LIMIT 0")
         return {column.name: FIELD_ID_TO_NAME[column.type_code] for column in cursor.description}
 
@@ -117,7 +122,7 @@ class SnowflakeSource:
         """Whether keys are to be listed: in a small table always, in a large one where the window sees a Monday."""
         if window.start is None or _monday_before(window.start) != _monday_before(window.end):
             return True
-        self._count()
+        self._requests.add()
         cursor.execute(*reader.count())
         row = _first_row(cursor)
         return int(row[0] if isinstance(row, tuple) else 0) <= _ALWAYS_SWEPT
@@ -130,7 +135,7 @@ class SnowflakeSource:
 
     def _batches(self, cursor: SnowflakeCursor, query: Query) -> Iterator[list[dict[str, Any]]]:
         """The rows of an answer, in lists that are never empty."""
-        self._count()
+        self._requests.add()
         cursor.execute(*query)
         for batch in cursor.get_result_batches() or ():
             # The connector's native reader crashes the process on a stream whose batch has no rows.
@@ -144,7 +149,7 @@ class SnowflakeSource:
 
     def _version(self) -> str:
         with self._session("account") as session, self._errors("account"), session.cursor() as cursor:
-            self._count()
+            self._requests.add()
             cursor.execute("SELECT CURRENT_VERSION()")
             row = _first_row(cursor)
             return str(row[0]) if isinstance(row, tuple) else "?"
@@ -155,7 +160,7 @@ class SnowflakeSource:
 
         # The connector reports every retry as an error of its own; what matters is raised.
         logging.getLogger("snowflake.connector").setLevel(logging.CRITICAL)
-        self._count()
+        self._requests.add()
         with self._errors(obj):
             session = snowflake.connector.connect(**self._connection.arguments(self._retry))
         try:
@@ -184,10 +189,6 @@ class SnowflakeSource:
             raise
         except (snowflake.connector.errors.Error, OSError) as error:
             raise as_source_error(error, obj, self._connection) from error
-
-    def _count(self) -> None:
-        with self._count_lock:
-            self.requests_made += 1
 
 
 def arrow_table(batch: ResultBatch) -> Any:

@@ -1,0 +1,102 @@
+"""Dagster's SQLite storage for a process that writes many events: the same files, with connections that stay open.
+
+Dagster's own opens a connection, and compiles its statements anew, for each of a run's two thousand events. SQLite's
+log is flushed to the disk by its checkpoints here, not by each event: what a power cut may take is the end of a run's
+log, and no program's crash takes anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
+from dagster._core.storage.runs.sqlite.sqlite_run_storage import SqliteRunStorage
+from dagster._core.storage.sql import create_engine
+from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
+from sqlalchemy import event
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.pool import QueuePool
+
+_BUSY_SECONDS = 60
+
+
+class _Engines:
+    """One engine per database, made when first needed."""
+
+    def __init__(self) -> None:
+        self._engines: dict[str, Engine] = {}
+
+    def engine(self, address: str) -> Engine:
+        if address not in self._engines:
+            engine = create_engine(address, poolclass=QueuePool, connect_args={"timeout": _BUSY_SECONDS})
+            event.listen(engine, "connect", _flush_seldom)
+            self._engines[address] = engine
+        return self._engines[address]
+
+    def dispose(self) -> None:
+        for engine in self._engines.values():
+            engine.dispose()
+        self._engines.clear()
+
+
+class SwiftRunStorage(SqliteRunStorage):
+    """`SqliteRunStorage` with connections that stay open."""
+
+    def __init__(self, conn_string: str, inst_data: Any = None) -> None:
+        self._engines = _Engines()
+        super().__init__(conn_string, inst_data)
+
+    @contextmanager
+    def connect(self) -> Iterator[Connection]:
+        """A transaction."""
+        with self._engines.engine(self._conn_string).begin() as connection:
+            yield connection
+
+    def dispose(self) -> None:
+        """Closes the connections."""
+        self._engines.dispose()
+
+
+class SwiftEventLogStorage(SqliteEventLogStorage):
+    """`SqliteEventLogStorage` with connections that stay open."""
+
+    def __init__(self, base_dir: str, inst_data: Any = None) -> None:
+        self._engines = _Engines()
+        super().__init__(base_dir, inst_data)
+
+    @contextmanager
+    def _connect(self, shard: str) -> Iterator[Connection]:
+        with self._db_lock:
+            engine = self._engines.engine(self.conn_string_for_shard(shard))
+            if shard not in self._initialized_dbs:
+                self._initdb(engine)
+                self._initialized_dbs.add(shard)
+            with engine.begin() as connection:
+                yield connection
+
+    def dispose(self) -> None:
+        """Stops watching, and closes the connections."""
+        super().dispose()
+        self._engines.dispose()
+
+
+class SwiftSqliteStorage(DagsterSqliteStorage):
+    """`DagsterSqliteStorage` with the two above."""
+
+    def __init__(self, base_dir: str, inst_data: Any = None) -> None:
+        super().__init__(base_dir, inst_data)
+        history = Path(base_dir) / "history"
+        self._run_storage = SwiftRunStorage.from_local(f"{history}/")
+        self._event_log_storage = SwiftEventLogStorage(f"{history / 'runs'}/")
+
+    @classmethod
+    def from_config_value(cls, inst_data: Any, config_value: Any) -> SwiftSqliteStorage:
+        """See `DagsterSqliteStorage`."""
+        return cls.from_local(inst_data=inst_data, **config_value)
+
+
+def _flush_seldom(connection: Any, _: Any) -> None:
+    connection.execute("PRAGMA synchronous = NORMAL")

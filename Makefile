@@ -24,7 +24,7 @@ ui: $(READY) ## Open the Dagster UI (PORT=3000) with the sandbox beside it
 	@$(BIN)/sophia ui --port $(PORT)
 
 test: $(READY) ## Run the tests on all cores
-	@$(BIN)/python -m pytest -n auto --dist loadscope
+	@$(BIN)/python -m pytest -n auto --dist loadscope --no-loadscope-reorder
 
 lint: $(READY) ## Check style and types
 	@$(BIN)/ruff check .

@@ -23,6 +23,9 @@ from sophia_assets_tests.sources.complete_company import complete_company, conte
 GOOD_DAY, BAD_DAY = "2026-01-30", "2026-01-31"
 
 
+pytestmark = pytest.mark.takes(90)
+
+
 @pytest.fixture(scope="module")
 def company() -> Iterator[Served]:
     with served(complete_company(calls=24, deals=30), limits=False) as running:

@@ -34,6 +34,9 @@ KILLED_AT = ("Starting the sandbox", "  hubspot.companies:", "Reading Gong")
 Rows = dict[str, list[dict[str, Any]]]
 
 
+pytestmark = pytest.mark.takes(70)
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     made = tmp_path_factory.mktemp("killed")

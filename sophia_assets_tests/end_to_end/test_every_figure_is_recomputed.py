@@ -16,7 +16,7 @@ from sophia_assets_tests.end_to_end.comparison import differences
 from sophia_assets_tests.end_to_end.recomputed_facts import Expected, Key, recompute
 from sophia_assets_tests.end_to_end.whole_runs import WholeRun, fact_key
 
-pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("first run")]
+pytestmark = [pytest.mark.timeout(600), pytest.mark.takes(40)]
 
 FIGURE_KEYS = ("display", "previous_display", "delta_display", "change_display", "share_display")
 _MONTH = "(?:January|February|March|April|May|June|July|August|September|October|November|December)"

@@ -14,7 +14,7 @@ from sophia_assets_tests.end_to_end.comparison import differences
 from sophia_assets_tests.end_to_end.recomputed_facts import recompute
 from sophia_assets_tests.end_to_end.whole_runs import DAYS, LAST_DAY, SEED, WholeRun, once_per_session, run_whole
 
-pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("second run")]
+pytestmark = [pytest.mark.timeout(900), pytest.mark.takes(200)]
 
 _COUNT_OPEN_DEALS = {
     *("pipeline_value", "open_deals", "weighted_pipeline", "days_in_stage", "deals_created", "pipeline_created"),

@@ -81,6 +81,9 @@ def outside(path: Path, company: Served) -> Outside:
     return Outside(home, {**company.env, "SOPHIA_HOME": str(path)})
 
 
+pytestmark = pytest.mark.takes(50)
+
+
 @pytest.fixture
 def place(company: Served, tmp_path: Path) -> Iterator[Outside]:
     yield outside(tmp_path / "var", company)

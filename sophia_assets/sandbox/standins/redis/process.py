@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NoReturn
 
 from sophia_assets.errors import ConfigurationError
 from sophia_assets.sandbox.company_data import RedisData
@@ -24,6 +25,8 @@ READER = "reader"
 DATABASES = 16
 
 _START_SECONDS, _END_SECONDS = 20.0, 5.0
+# What Linux takes, the zero at the end not counted.
+_LONGEST_SOCKET_PATH = 107
 _COMMANDS_AT_ONCE, _FIELDS_AT_ONCE = 2_000, 500
 # Ends the server, and its folder, as soon as the pipe to whoever started it is closed: also where that was killed.
 _GUARD = """
@@ -69,6 +72,9 @@ class RedisProcess:
         """Start it and wait until it answers. Raises ConfigurationError where there is none, or it does not start."""
         executable = _executable()
         self._folder = Path(tempfile.mkdtemp(prefix="sophia-redis-"))
+        if len(os.fsencode(self.socket_path)) > _LONGEST_SOCKET_PATH:
+            # The server itself would go on without a socket, for ever.
+            self._give_up("the path of its socket is too long")
         configuration = self._folder / "redis.conf"
         configuration.touch(mode=0o600)
         configuration.write_text(
@@ -94,13 +100,16 @@ class RedisProcess:
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > until:
                 log = (self._folder / "log").read_text(errors="replace").strip().splitlines()
-                self.stop()
-                raise ConfigurationError(
-                    f"the Redis server did not start ({log[-1] if log else 'it said nothing'})",
-                    system="redis",
-                    remedy="Set TMPDIR to a folder whose path is short and that this user may write",
-                )
+                self._give_up(log[-1] if log else "it said nothing")
             time.sleep(0.005)
+
+    def _give_up(self, reason: str) -> NoReturn:
+        self.stop()
+        raise ConfigurationError(
+            f"the Redis server did not start ({reason})",
+            system="redis",
+            remedy="Set TMPDIR to a folder whose path is short and that this user may write",
+        )
 
     def stop(self) -> None:
         """End it, and wait until it has ended."""

@@ -1,0 +1,15 @@
+"""Order: what takes long comes first, so that no core waits for it at the end."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the modules that are marked `takes(seconds)` first, the longest before all."""
+    items.sort(key=_seconds_of_module, reverse=True)
+
+
+def _seconds_of_module(item: pytest.Item) -> int:
+    mark = item.get_closest_marker("takes")
+    return int(mark.args[0]) if mark else 0

@@ -91,7 +91,8 @@ def by_status(
 ) -> Verdict:
     """The verdict that an HTTP status gives; a vendor's `classify` ends with it for all that is usual."""
     status = answer.status
-    if status < 300:
+    # A refusal that was cut off may have been any: an expired cursor, a spent limit.
+    if status < 300 or (status == 400 and answer.torn):
         outcome = Outcome.TRANSIENT if answer.torn else Outcome.OK
         message = message or ("the answer is not valid JSON" if answer.torn else "")
     elif status == 429:

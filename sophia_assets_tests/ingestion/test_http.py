@@ -103,6 +103,15 @@ def test_json_that_stays_torn_is_an_invalid_response(httpserver: HTTPServer, tra
         transport.request("GET", "/things", obj="things")
 
 
+def test_a_refusal_that_was_cut_off_is_asked_for_again(httpserver: HTTPServer, transport: HttpTransport) -> None:
+    httpserver.expect_ordered_request("/things").respond_with_data('{"message": "the cur', 400)
+    httpserver.expect_ordered_request("/things").respond_with_json({"message": "the cursor has expired"}, 400)
+
+    with pytest.raises(ResponseInvalid, match="the cursor has expired"):
+        transport.request("GET", "/things", obj="things")
+    assert transport.requests_made == 2
+
+
 def test_nobody_listening_is_a_failed_connection_that_names_the_setting() -> None:
     transport = _transport("http://127.0.0.1:9", retry=replace(QUICK, attempts=8, connection_attempts=2))
     with pytest.raises(ConnectionFailed, match=r"cannot be reached.*SHOP_URL"):

@@ -24,9 +24,6 @@ _LONGEST_LIMIT = timedelta(days=366)
 
 def classify(answer: Answer) -> Verdict:
     """The verdict on one answer. RATELIMITED may be a 400, a 429 or a 200; data beside errors is not complete."""
-    if answer.torn and answer.status == 400:
-        # It may have been any of them, a spent limit too.
-        return Verdict(Outcome.TRANSIENT, "the answer is not valid JSON")
     errors = _errors(answer.body)
     if not errors:
         return by_status(answer)

@@ -311,8 +311,6 @@ def _classify(answer: Answer) -> Verdict:
     code = str(said["code"]) if answer.status >= 400 and said.get("code") is not None else None
     if answer.status == 404 and "namespace" in message.lower():
         return Verdict(Outcome.EMPTY)
-    if answer.status == 400 and answer.torn:
-        return Verdict(Outcome.TRANSIENT, "the answer is not valid JSON")
     spent = answer.status == 402 or (answer.status == 403 and (code == "QUOTA_EXCEEDED" or "quota" in message.lower()))
     if spent or (answer.status == 429 and "month" in message.lower()):
         return Verdict(Outcome.LIMITED, message, code=code, wait=_SPENT_SECONDS, exhausted=True)

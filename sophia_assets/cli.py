@@ -23,6 +23,7 @@ import click
 from sophia_assets import __version__
 from sophia_assets.errors import ConfigurationError, SophiaError
 from sophia_assets.home import Home, current_home
+from sophia_assets.metrics.commands import metrics
 from sophia_assets.settings import PROJECT_ROOT, Settings, load_settings, parse_date
 
 if TYPE_CHECKING:
@@ -58,6 +59,9 @@ _FOLDER = click.Path(path_type=Path)
 @click.version_option(__version__, prog_name="sophia")
 def main() -> None:
     """Briefings that an executive can trust, from your business systems."""
+
+
+main.add_command(metrics)
 
 
 @main.command()

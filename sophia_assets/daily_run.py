@@ -13,7 +13,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from sophia_assets.errors import ConfigurationError, DateOutOfRange, SophiaError
 from sophia_assets.home import CompanyIdentity, Home, history_start_of, home_for, make_current
+from sophia_assets.quality.tables import cross_table_checks
 from sophia_assets.sandbox.config import EARLIEST_SIMULATED_DAY, default_start
 from sophia_assets.services import Services
 from sophia_assets.settings import Settings
@@ -82,9 +83,14 @@ def run_once(settings: Settings, request: RunRequest, say: Say) -> RunOutcome:
         make_current(settings, held)
         execution = _Execution(services, day, say, stack.enter_context(_remembered_interrupts()))
         stack.enter_context(execution.instance)
-        failures = execution.read_systems()
-        checks = execution.check_tables()
-        execution.write_briefing()
+        try:
+            failures = execution.read_systems()
+            checks = execution.check_tables()
+            execution.write_briefing()
+        except SophiaError:
+            execution.look_at_health()
+            raise
+        execution.look_at_health()
         return RunOutcome(
             day=day,
             home=held,
@@ -202,32 +208,57 @@ class _Execution:
         self.raise_if_interrupted = raise_if_interrupted
         self.dg, self.jobs = dg, jobs
         self.loads: dict[str, dict[str, int]] = {}
+        self._unchecked: list[str] = []
+        self._checks = {"passed": 0, "warned": 0, "failed": 0, "not_run": 0}
+        self._problems: list[str] = []
         resource = dg.ResourceDefinition.hardcoded_resource(services)
         self.definitions = build_definitions({"services": resource}, services.home)
         self.instance = instance_for(services.home, swift=True)
 
     def read_systems(self) -> list[SophiaError | str]:
-        """Reads every connected system in a run of its own; returns what failed."""
+        """Reads every connected system in a run of its own; returns what failed.
+
+        Systems that have been read are checked while others are still being read, as soon as the validation worker
+        is there.
+        """
         as_they_come = self.services.start_reading(self.services.connected, self.services.span(self.day, self.day))
         _ = self.services.quality
         failures: list[SophiaError | str] = []
         for system in as_they_come:
             self.say(f"Reading {registry.display_name(system)}")
             keys = {self.dg.AssetKey([table.system, table.name]) for table in registry.tables(system)}
-            result = self._execute(self.jobs.ingest_job_name(system), assets=keys)
+            result = self._execute(self.jobs.ingest_job_name(system), assets=keys, day=self.day)
             for event in result.get_asset_materialization_events():
                 self._remember(event.materialization)
             if not result.success:
                 failures.append(_why(result))
+            self._unchecked.append(system)
+            if self.services.quality.is_ready:
+                self._check([key for key in self._check_keys(self._unchecked) if not self._looks_across(key)])
+                self._unchecked.clear()
         return failures
 
     def check_tables(self) -> dict[str, Any]:
-        """Runs every check of the connected systems' tables; returns counts and what did not pass."""
+        """Runs every check that has not been run yet; returns counts and what did not pass.
+
+        Checks that look across tables come last, when all tables are there.
+        """
         self.say("Checking what was read")
-        connected = set(self.services.connected)
+        across = [key for key in self._check_keys(self.services.connected) if self._looks_across(key)]
+        self._check([*across, *(key for key in self._check_keys(self._unchecked) if key not in across)])
+        return {**self._checks, "problems": self._problems}
+
+    def _check_keys(self, systems: Collection[str]) -> list[Any]:
         every = self.definitions.resolve_asset_graph().asset_check_keys
-        keys = {key for key in every if key.asset_key.path[0] in connected}
-        result = self._execute(self.jobs.CHECK_JOB, checks=keys)
+        return [key for key in every if key.asset_key.path[0] in systems]
+
+    def _looks_across(self, key: Any) -> bool:
+        return key.name in cross_table_checks(registry.table(".".join(key.asset_key.path)))
+
+    def _check(self, keys: Collection[Any]) -> None:
+        if not keys:
+            return
+        result = self._execute(self.jobs.CHECK_JOB, checks=set(keys))
         evaluations = result.get_asset_check_evaluations()
         failed = [evaluation for evaluation in evaluations if not evaluation.passed]
         warned = [item for item in failed if item.severity == self.dg.AssetCheckSeverity.WARN]
@@ -237,13 +268,11 @@ class _Execution:
             self.say(f"  {'.'.join(item.asset_key.path)}: {item.check_name}: {word}, {observed}")
         if not result.success:
             self.say(f"  {len(keys) - len(evaluations)} checks could not run: {_why(result)}")
-        return {
-            "passed": len(evaluations) - len(failed),
-            "warned": len(warned),
-            "failed": len(failed) - len(warned),
-            "not_run": len(keys) - len(evaluations),
-            "problems": [f"{'.'.join(item.asset_key.path)}.{item.check_name}" for item in failed],
-        }
+        self._checks["passed"] += len(evaluations) - len(failed)
+        self._checks["warned"] += len(warned)
+        self._checks["failed"] += len(failed) - len(warned)
+        self._checks["not_run"] += len(keys) - len(evaluations)
+        self._problems += [f"{'.'.join(item.asset_key.path)}.{item.check_name}" for item in failed]
 
     def write_briefing(self) -> None:
         """Builds models and facts and writes the briefing. Raises SophiaError where that fails."""
@@ -252,7 +281,7 @@ class _Execution:
         groups = {"staging", "marts", "insight"}
         keys = {key for key in graph.get_all_asset_keys() if graph.get(key).group_name in groups}
         checks = {key for key in graph.asset_check_keys if key.asset_key in keys}
-        result = self._execute(self.jobs.BRIEFING_JOB, assets=keys, checks=checks)
+        result = self._execute(self.jobs.BRIEFING_JOB, assets=keys, checks=checks, day=self.day)
         if not result.success:
             raise SophiaError(f"the briefing could not be written ({_why(result)})", remedy="See the run in `make ui`")
         for evaluation in result.get_asset_check_evaluations():
@@ -260,13 +289,28 @@ class _Execution:
                 word = "warning" if evaluation.severity == self.dg.AssetCheckSeverity.WARN else "FAILED"
                 self.say(f"  {'.'.join(evaluation.asset_key.path)}: {evaluation.check_name}: {word}")
 
-    def _execute(self, job_name: str, *, assets: set[Any] | None = None, checks: set[Any] | None = None) -> Any:
+    def look_at_health(self) -> None:
+        """Shows in the UI what is broken now, whether or not the briefing could be written."""
+        from sophia_assets.orchestration.health_assets import BROKEN_NOW, FRESHNESS, HEALTH_JOB
+
+        keys = {BROKEN_NOW, FRESHNESS}
+        checks = {key for key in self.definitions.resolve_asset_graph().asset_check_keys if key.asset_key in keys}
+        self._execute(HEALTH_JOB, assets=keys, checks=checks)
+
+    def _execute(
+        self,
+        job_name: str,
+        *,
+        assets: set[Any] | None = None,
+        checks: set[Any] | None = None,
+        day: date | None = None,
+    ) -> Any:
         job = self.definitions.resolve_job_def(job_name).get_subset(
             asset_selection=frozenset(assets or ()), asset_check_selection=frozenset(checks or ())
         )
         result = job.execute_in_process(
             instance=self.instance,
-            partition_key=self.day.isoformat() if assets else None,
+            partition_key=day.isoformat() if day else None,
             tags={"sophia/launched_by": "sophia run"},
             raise_on_error=False,
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},

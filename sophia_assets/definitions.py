@@ -11,6 +11,7 @@ from sophia_assets.home import Home, current_home
 from sophia_assets.orchestration.briefing_assets import briefing_assets
 from sophia_assets.orchestration.checks import raw_checks
 from sophia_assets.orchestration.fact_assets import fact_assets
+from sophia_assets.orchestration.health_assets import health_assets, health_job, health_sensor
 from sophia_assets.orchestration.jobs import briefing_deadline, build_jobs, build_schedules
 from sophia_assets.orchestration.model_assets import model_assets
 from sophia_assets.orchestration.partitions import daily_partitions
@@ -25,17 +26,18 @@ def build_definitions(resource_overrides: Mapping[str, Any] | None = None, home:
     settings = load_settings()
     home = home or current_home(settings)
     partitions = daily_partitions(home.history_start(settings), settings.timezone)
-    jobs = build_jobs(partitions)
+    jobs, watching = build_jobs(partitions), health_job()
     deadline = briefing_deadline(settings.working_days, settings.briefing_hour, settings.timezone)
     return dg.Definitions(
         assets=[
-            *raw_assets(partitions),
-            *model_assets(),
+            *raw_assets(partitions, settings.warehouse),
+            *model_assets(deadline, settings.warehouse),
             *fact_assets(partitions),
             *briefing_assets(partitions, deadline),
+            *health_assets(),
         ],
         asset_checks=raw_checks(),
-        jobs=jobs,
+        jobs=[*jobs, watching],
         schedules=build_schedules(
             jobs,
             settings.working_days,
@@ -43,6 +45,7 @@ def build_definitions(resource_overrides: Mapping[str, Any] | None = None, home:
             settings.timezone,
             connected=lambda: Services(settings, home).connected,
         ),
+        sensors=[health_sensor(watching)],
         resources={"services": services_resource, "facts_io_manager": facts_io_manager, **(resource_overrides or {})},
         executor=dg.in_process_executor,
     )

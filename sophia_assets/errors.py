@@ -65,6 +65,12 @@ class WarehouseBusy(SophiaError):
     exit_code = 4
 
 
+class WarehouseUnavailable(SophiaError):
+    """The warehouse cannot be reached, or refuses the login. What was read is kept for the next run."""
+
+    exit_code = 4
+
+
 class SourceError(SophiaError):
     """A business system could not be read. The warehouse keeps its last good data.
 

@@ -24,7 +24,7 @@ from sophia_assets.ingestion.read_ahead import Countdown, ReadAhead
 from sophia_assets.insight.grounds import StatusReader
 from sophia_assets.metrics.catalog import load_catalog
 from sophia_assets.quality.failures import FailureLog
-from sophia_assets.settings import Settings, load_settings
+from sophia_assets.settings import WEEKDAYS, Settings, load_settings
 from sophia_assets.sources import registry
 from sophia_assets.sources.declarations import Source, Window
 from sophia_assets.warehouse.interface import LoadResult, Progress, Warehouse
@@ -35,7 +35,10 @@ if TYPE_CHECKING:
     from sophia_assets.insight.briefing import Briefing
     from sophia_assets.metrics.computation import FactContext
     from sophia_assets.metrics.facts import FactSet
+    from sophia_assets.observability.health import Health
     from sophia_assets.quality.client import QualityWorker
+    from sophia_assets.quality.serving import Serving
+    from sophia_assets.quality.tables import Inspection
 
 
 @dataclass
@@ -59,10 +62,25 @@ class Services:
     @cached_property
     def warehouse(self) -> Warehouse:
         """The warehouse, created with its tables where it does not exist."""
+        self.home.prepare()
+        if self.settings.warehouse == "snowflake":
+            return self._snowflake_warehouse()
         from sophia_assets.warehouse.duckdb_warehouse import DuckDBWarehouse
 
-        self.home.prepare()
         return DuckDBWarehouse(self.home.warehouse_file, accepted_missing=self.settings.accepted_missing)
+
+    def _snowflake_warehouse(self) -> Warehouse:
+        from sophia_assets.sources.snowflake.connection import SnowflakeConnection
+        from sophia_assets.warehouse.snowflake_session import SnowflakeAccount
+        from sophia_assets.warehouse.snowflake_warehouse import SnowflakeWarehouse, tables_in_place
+
+        account = SnowflakeAccount(**self.settings.snowflake_warehouse(self._sandbox_env()))
+        in_place = {}
+        if "snowflake" in self.connected:
+            in_place = tables_in_place(account, SnowflakeConnection.from_settings(self._connection("snowflake")))
+        return SnowflakeWarehouse(
+            account, self.home.path, in_place=in_place, accepted_missing=self.settings.accepted_missing
+        )
 
     @cached_property
     def attempts(self) -> AttemptLog:
@@ -92,6 +110,18 @@ class Services:
 
         return QualityWorker()
 
+    def judge(self, tables: Collection[str]) -> Iterator[Inspection]:
+        """Checks those raw tables that were loaded since their last checks. Raises SophiaError where that fails."""
+        from sophia_assets.quality.serving import judge
+
+        return judge(self.warehouse, lambda: self.quality, self.quality_failures, tables)
+
+    def serving(self) -> Serving:
+        """What serves while some tables do not meet their rules."""
+        from sophia_assets.quality.serving import read_serving
+
+        return read_serving(self.warehouse, self.quality_failures, load_models())
+
     def source(self, system: str) -> Source:
         """The client of a system. Raises ConfigurationError or ConnectionFailed where it cannot be reached."""
         if system not in self._sources:
@@ -101,7 +131,10 @@ class Services:
         return self._sources[system]
 
     def _connection(self, system: str) -> dict[str, str]:
-        return self.settings.connection(system, self.sandbox_env or self.home.sandbox_env())
+        return self.settings.connection(system, self._sandbox_env())
+
+    def _sandbox_env(self) -> Mapping[str, str] | None:
+        return self.sandbox_env or self.home.sandbox_env()
 
     def _account(self, system: str) -> str:
         """What tells the account that is read from others: its a hash of its address and of what opens it.
@@ -239,22 +272,37 @@ class Services:
             self.warehouse, self.attempts, self.quality_failures, self.connected, self.settings.timezone
         )
 
+    def health(self) -> Health:
+        """What is broken now, and how fresh everything is."""
+        from sophia_assets.observability.health import Health
+
+        return Health(self.settings, self.home, self.warehouse, self.attempts, self.quality_failures, self.connected)
+
     def compute_facts(self, day: date) -> FactSet:
-        """All facts of a day, from the marts as they stand."""
+        """All facts of a day, from the marts as they stand; none of what has no good data to rest on."""
         from sophia_assets.metrics.computation import compute_facts
 
         with self.warehouse.session():
-            return compute_facts(self.warehouse, load_catalog(), load_models(), self._fact_context(day))
+            serving, catalog = self.serving(), load_catalog()
+            usable = {
+                name: metric
+                for name, metric in catalog.metrics.items()
+                if serving.unusable.isdisjoint(catalog.tables_of(metric))
+            }
+            catalog = catalog.model_copy(update={"metrics": usable})
+            return compute_facts(self.warehouse, catalog, load_models(), self._fact_context(day, serving))
 
-    def _fact_context(self, day: date) -> FactContext:
+    def _fact_context(self, day: date, serving: Serving) -> FactContext:
         from sophia_assets.metrics.computation import FactContext
 
         return FactContext(
             day=day,
             timezone=self.settings.timezone,
             history_start=self.home.history_start(self.settings),
-            loaded_through=self.statuses().loaded_through(),
+            loaded_through=serving.reach(self.statuses().loaded_through()),
             fiscal_year_start_month=self.settings.fiscal_year_start_month,
+            working_days=frozenset(map(WEEKDAYS.index, self.settings.working_days)),
+            known_since=self.warehouse.known_since(),
         )
 
     def write_briefing(self, day: date, facts: FactSet) -> tuple[Briefing, BriefingFiles]:
@@ -267,7 +315,7 @@ class Services:
 
         company = self.home.company()
         with self.warehouse.session():
-            statuses, owners = self.statuses().statuses(day), owners_of(self.warehouse)
+            statuses, owners = self.statuses().statuses(day, self.serving()), owners_of(self.warehouse)
         request = BriefingRequest(
             company_name=(company.name if company else None) or self.settings.company_name,
             date=day,
@@ -287,6 +335,8 @@ class Services:
             self.limiters.close()
         if "quality" in self.__dict__:
             self.quality.close()
+        if "warehouse" in self.__dict__:
+            self.warehouse.close()
 
     def _window(self, system: str, group: str, span: Window) -> Window:
         return group_window(system, group, span, self.warehouse, now=self._read_until, account=self._account(system))

@@ -20,7 +20,22 @@ from sophia_assets.sources import registry
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 MODES = ("sandbox", "live", "off")
+WAREHOUSES = ("duckdb", "snowflake")
 WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
+_OWN_SNOWFLAKE = "SOPHIA_WAREHOUSE_SNOWFLAKE_"
+_SNOWFLAKE_NAMES = (
+    "account",
+    "user",
+    "password",
+    "private_key_path",
+    "private_key_passphrase",
+    "database",
+    "warehouse",
+    "role",
+    "host",
+    "port",
+    "protocol",
+)
 
 
 @dataclass(frozen=True)
@@ -42,6 +57,7 @@ class Settings:
     seed: int
     company_name: str
     accepted_missing: tuple[str, ...]
+    warehouse: str
     environment: Mapping[str, str] = field(repr=False)
 
     @property
@@ -95,6 +111,31 @@ class Settings:
             )
         return {name: sandbox_env[name] for name in declared.names if sandbox_env.get(name)}
 
+    def snowflake_warehouse(self, sandbox_env: Mapping[str, str] | None) -> dict[str, str]:
+        """The connection settings of Snowflake as the warehouse, by their short names such as `account`.
+
+        Where SOPHIA_WAREHOUSE_SNOWFLAKE_ACCOUNT is set, the login is the one of SOPHIA_WAREHOUSE_SNOWFLAKE_*; else it
+        is that of the source, SNOWFLAKE_*, or of the sandbox. The database, the role and the virtual warehouse are the
+        platform's own where SOPHIA_WAREHOUSE_SNOWFLAKE_* names them; the database always is, SOPHIA by default.
+        Raises ConfigurationError where something is missing, ConnectionFailed where the sandbox is not running.
+        """
+        own = {name: self.environment.get(f"{_OWN_SNOWFLAKE}{name.upper()}", "") for name in _SNOWFLAKE_NAMES}
+        if not own["account"]:
+            source = self.connection("snowflake", sandbox_env)
+            login = {name: source.get(f"SNOWFLAKE_{name.upper()}", "") for name in _SNOWFLAKE_NAMES}
+            own = (
+                login | {"database": ""} | {name: own[name] for name in ("database", "role", "warehouse") if own[name]}
+            )
+        missing = [name for name in ("user", "warehouse") if not own[name]]
+        if missing or not (own["password"] or own["private_key_path"]):
+            names = ", ".join(f"{_OWN_SNOWFLAKE}{name.upper()}" for name in missing or ["private_key_path"])
+            raise ConfigurationError(f"{names} is not set", remedy="Set it in .env, or SOPHIA_WAREHOUSE=duckdb")
+        if own["port"] and not own["port"].isdecimal():
+            raise ConfigurationError(
+                f"the warehouse's port is {own['port']!r}", remedy="Set it to a number such as 443"
+            )
+        return own | {"database": own["database"] or "SOPHIA"}
+
 
 def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     """Reads the settings; the environment wins over `.env` in the working folder.
@@ -121,6 +162,7 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         seed=_integer(environment, "SOPHIA_SEED", DEFAULT_SEED, 0, 2**31 - 1),
         company_name=environment.get("SOPHIA_COMPANY_NAME") or "Your company",
         accepted_missing=_columns(environment, "SOPHIA_ACCEPT_MISSING"),
+        warehouse=_choice(environment, "SOPHIA_WAREHOUSE", WAREHOUSES, "duckdb"),
         environment=dict(environment),
     )
 

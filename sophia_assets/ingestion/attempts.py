@@ -16,7 +16,7 @@ class FailedAttempt:
     """The last attempt on a system failed: which group, why (one line), and when (UTC, ISO 8601).
 
     `kind` is the error's (`SourceError.kind`); `not_before` the moment (UTC, ISO 8601) before which the
-    system asked to be left alone, where it did.
+    system asked to be left alone, where it did; `since` when the first of the failures in a row was.
     """
 
     group: str
@@ -24,6 +24,7 @@ class FailedAttempt:
     failed_at: str
     kind: str = "source"
     not_before: str | None = None
+    since: str | None = None
 
 
 class AttemptLog:
@@ -45,7 +46,9 @@ class AttemptLog:
         """Records a failure. A `not_before` (UTC) of an earlier one stays in force where it is the later of the two."""
         moments = [moment for moment in (not_before, self.not_before(system)) if moment]
         latest = max(moments).isoformat() if moments else None
-        attempt = FailedAttempt(group, reason, at.isoformat(), kind, latest)
+        before = self.last_failure(system)
+        since = (before.since or before.failed_at) if before else at.isoformat()
+        attempt = FailedAttempt(group, reason, at.isoformat(), kind, latest, since)
         write_atomically(self._file(system), json.dumps(asdict(attempt)))
 
     def succeeded(self, system: str, group: str) -> None:

@@ -10,7 +10,7 @@ from sophia_assets.insight import lexicon
 from sophia_assets.insight.figures import Figure, read_figure, same_figure
 from sophia_assets.insight.mentions import NAME_MASK, Reading, Span
 from sophia_assets.insight.names import safe_name
-from sophia_assets.insight.nouns import COUNTED
+from sophia_assets.insight.nouns import catalog_nouns
 from sophia_assets.insight.slots import period_phrase, previous_period_phrase
 from sophia_assets.metrics.facts import Fact
 
@@ -19,6 +19,7 @@ _CHANGE_BEFORE = re.compile(rf"(?i)\b(?:{_MOVE})(?:\s(?:by|of|another|a further)
 _CHANGE_AFTER = re.compile(r"(?i)^\s(?:higher|lower|more|fewer|less|up|down|better|worse)\b")
 _PREVIOUS_BEFORE = re.compile(r"(?i)\b(?:from|against|versus|compared (?:with|to)|after|instead of)(?:\sthe)?\s*$")
 _TARGET_BEFORE = re.compile(r"(?i)\b(?:target|goal)(?:\sof|\sis)?\s*$")
+_RUN_RATE_BEFORE = re.compile(r"(?i)\brun-rate of\s*$")
 _SHARE_AFTER = re.compile(r"(?i)^\sof\b")
 _PREPOSITION = re.compile(r"(?i)\b(?:from|since|than|with|against|to|of|at|by|on|in|for|over|before|after)\s$")
 _BELONGS_TO_NEXT = re.compile(rf"(?i)^\s(?:\w+\s){{0,2}}(?:from|with|at|for|in|by|of|to)\s(?:the\s)?(?={NAME_MASK})")
@@ -212,6 +213,7 @@ def _aspects(fact: Fact) -> Iterator[tuple[str, str, float]]:
         ("change", fact.change_display, None if fact.change is None else abs(fact.change)),
         ("share", fact.share_display, fact.share),
         ("target", fact.target_display, fact.target),
+        ("run_rate", fact.run_rate_display, fact.run_rate),
     ):
         if display is not None and raw is not None:
             yield aspect, display, raw
@@ -239,6 +241,8 @@ def _roles(reading: Reading, figure: Figure) -> frozenset[str]:
     before, after = reading.rest[floor : figure.start], reading.rest[figure.end :]
     if figure.unit == "rank":
         return frozenset({"rank"})
+    if _RUN_RATE_BEFORE.search(before):
+        return frozenset({"run_rate"})
     if _CHANGE_BEFORE.search(before) or _CHANGE_AFTER.search(after):
         return frozenset({"delta", "change"})
     if _TARGET_BEFORE.search(before):
@@ -265,7 +269,7 @@ def _counted(reading: Reading, figure: Figure) -> frozenset[str] | None:
         r"\s(?:(?:open|stalled|won|lost|new|paying|more|fewer|of its|of our)\s)?([a-z]+?)s?\b",
         reading.rest[figure.end :],
     )
-    return COUNTED.get(match[1]) if match else None
+    return catalog_nouns().counted.get(match[1]) if match else None
 
 
 def _metrics(reading: Reading, figure: Figure) -> frozenset[str] | None:

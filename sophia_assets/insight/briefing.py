@@ -13,7 +13,7 @@ from typing import Any
 from sophia_assets.insight.candidates import find_stories
 from sophia_assets.insight.charts import Chart, build_charts
 from sophia_assets.insight.confidence import Confidence, judge_confidence
-from sophia_assets.insight.gaps import gap_sentences, no_targets_sentence, stale_sentence
+from sophia_assets.insight.gaps import gap_sentences, no_targets_sentence, stale_sentence, unknown_sentences
 from sophia_assets.insight.offline_writer import OfflineWriter
 from sophia_assets.insight.slots import SlotError, fill
 from sophia_assets.insight.stories import Story
@@ -29,10 +29,11 @@ from sophia_assets.insight.writing import (
     Writer,
 )
 from sophia_assets.metrics.facts import Fact, FactSet
+from sophia_assets.sources import registry
 
 NOTHING_KNOWN = "There is no data for this day, so there is nothing to report."
 #: The order in which sections give up their last sentence when a briefing is too long.
-_TRIM_ORDER = ("changes", "customers", "targets", "performance", "actions", "risks")
+_TRIM_ORDER = ("changes", "product", "customers", "targets", "performance", "actions", "risks")
 
 
 @dataclass(frozen=True)
@@ -155,8 +156,11 @@ def build_briefing(request: BriefingRequest, writer: Writer) -> Briefing:
             body[key] = press.publish(key, spare.section(key))
             rewritten.append(key)
     bottom_line = _bottom_line(press, draft, spare, rewritten)
-    shortened = _shorten(body, _words(bottom_line))
-    sections = tuple(section for key in SECTION_TITLES if (section := _section(request, key, body[key])) is not None)
+    gaps = {key: _gaps(request, key, bool(body[key])) for key in SECTION_TITLES}
+    shortened = _shorten(body, _words([*bottom_line, *(text for texts in gaps.values() for text in texts)]))
+    sections = tuple(
+        Section(key, title, (*body[key], *gaps[key])) for key, title in SECTION_TITLES.items() if body[key] or gaps[key]
+    )
     published = sum(map(len, body.values())) + len(bottom_line)
     return Briefing(
         request=request,
@@ -187,6 +191,7 @@ def verify_briefing(briefing: Briefing, facts: FactSet) -> list[Finding]:
         NOTHING_KNOWN,
         no_targets_sentence(request),
         *(stale_sentence(status) for status in request.statuses),
+        *unknown_sentences(request),
         *(text for key in SECTION_TITLES for text in gap_sentences(request, key)),
     }
     findings: list[Finding] = []
@@ -237,27 +242,26 @@ def _shorten(body: dict[str, list[Sentence]], used: int) -> int:
     return dropped
 
 
-def _section(request: BriefingRequest, key: str, sentences: list[Sentence]) -> Section | None:
-    gaps = gap_sentences(request, key)
-    if key == "targets" and not sentences:
-        gaps = [text for text in [no_targets_sentence(request)] if text]
+def _gaps(request: BriefingRequest, key: str, is_told: bool) -> list[Sentence]:
+    """What a section has to say of what it cannot tell."""
+    texts = gap_sentences(request, key)
+    if key == "targets" and not is_told:
+        texts = [text for text in [no_targets_sentence(request)] if text]
     if key == "performance":
-        gaps += [text for text in map(stale_sentence, request.statuses) if text]
-    if not sentences and not gaps:
-        return None
-    return Section(key, SECTION_TITLES[key], (*sentences, *(Sentence(text) for text in gaps)))
+        texts += [text for text in map(stale_sentence, request.statuses) if text]
+        texts += unknown_sentences(request)
+    return [Sentence(text) for text in texts]
 
 
 def _reasons(request: BriefingRequest) -> dict[str, str]:
     """Why a system gave no data, by system, for charts that stay empty."""
     known = {status.system: status for status in request.statuses}
     reasons = {}
-    for system, name in (("hubspot", "HubSpot"), ("gong", "Gong"), ("snowflake", "Snowflake")):
+    for system in registry.SYSTEMS:
         status = known.get(system)
-        if status is None or status.state == "off":
-            reasons[system] = f"{status.display_name if status else name} is not connected."
-        else:
-            reasons[system] = f"{status.display_name} holds nothing for these periods."
+        name = registry.display_name(system)
+        is_off = status is None or status.state == "off"
+        reasons[system] = f"{name} is not connected." if is_off else f"{name} holds nothing for these periods."
     return reasons
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 from sophia_assets.insight.names import safe_name
 from sophia_assets.insight.slots import day_phrase
 from sophia_assets.metrics.facts import Fact, FactSet
+from sophia_assets.metrics.origins import systems_behind
 
 MAX_BARS = 8
 
@@ -45,18 +46,15 @@ class _Place:
     kind: Literal["columns", "line", "bars"]
     metric: str
     by: str
-    system: str
 
 
 LAYOUT: tuple[_Place, ...] = (
-    _Place("bookings_by_month", "Bookings by month", "columns", "bookings", "month", "hubspot"),
-    _Place("bookings_by_week", "Bookings by week", "columns", "bookings", "week", "hubspot"),
-    _Place("mrr_by_month", "Monthly recurring revenue", "line", "mrr", "month", "snowflake"),
-    _Place(
-        "satisfaction_by_month", "Customer satisfaction, out of 5", "line", "satisfaction_score", "month", "snowflake"
-    ),
-    _Place("pipeline_by_stage", "Open pipeline by stage", "bars", "pipeline_value", "stage", "hubspot"),
-    _Place("calls_by_week", "Customer calls by week", "columns", "calls", "week", "gong"),
+    _Place("bookings_by_month", "Bookings by month", "columns", "bookings", "month"),
+    _Place("bookings_by_week", "Bookings by week", "columns", "bookings", "week"),
+    _Place("mrr_by_month", "Monthly recurring revenue", "line", "mrr", "month"),
+    _Place("satisfaction_by_month", "Customer satisfaction, out of 5", "line", "satisfaction_score", "month"),
+    _Place("pipeline_by_stage", "Open pipeline by stage", "bars", "pipeline_value", "stage"),
+    _Place("calls_by_week", "Customer calls by week", "columns", "calls", "week"),
 )
 
 
@@ -73,8 +71,12 @@ def _chart(facts: FactSet, place: _Place, off: dict[str, str]) -> Chart:
         found = facts.by(place.metric, "as_of", place.by)[:MAX_BARS]
         points = [ChartPoint(safe_name(fact.subject or ""), fact.value, fact.display, fact.id) for fact in found]
     if not points:
-        return Chart(place.id, place.title, place.kind, "", (), off.get(place.system, "No data for these periods."))
+        return Chart(place.id, place.title, place.kind, "", (), _reason(place, off))
     return Chart(place.id, place.title, place.kind, found[0].unit, tuple(points))
+
+
+def _reason(place: _Place, off: dict[str, str]) -> str:
+    return next((off[system] for system in systems_behind(place.metric) if system in off), "No data for these periods.")
 
 
 def _time_label(fact: Fact) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from sophia_assets.insight.gaps import unanswered
 from sophia_assets.insight.names import listed
-from sophia_assets.insight.writing import BriefingRequest
+from sophia_assets.insight.writing import BriefingRequest, SourceStatus
 
 
 @dataclass(frozen=True)
@@ -26,15 +27,13 @@ def judge_confidence(request: BriefingRequest) -> Confidence:
     open_questions = tuple(question.asks for question in unanswered(request))
     if not connected or len(behind) == len(connected):
         return Confidence("low", "No connected system is up to date.", open_questions)
+    unsound = _unsound(connected)
     if behind:
-        names = listed(behind)
         verb = "is" if len(behind) == 1 else "are"
-        return Confidence("moderate", f"{names} {verb} not up to date; the other systems are.", open_questions)
-    unsound = [status for status in connected if status.failed_checks]
+        reason = f"{listed(behind)} {verb} not up to date; the other systems are."
+        return Confidence("moderate", " ".join([reason, *unsound]), open_questions)
     if unsound:
-        tables = sorted({name.rsplit(".", 1)[0] for status in unsound for name in status.failed_checks})
-        reason = f"Some data does not meet its checks: see {listed(tables)} before relying on figures from there."
-        return Confidence("moderate", reason, open_questions)
+        return Confidence("moderate", " ".join(unsound), open_questions)
     if open_questions:
         return Confidence(
             "moderate", "All connected systems are up to date, but some questions have no source.", open_questions
@@ -42,3 +41,16 @@ def judge_confidence(request: BriefingRequest) -> Confidence:
     return Confidence(
         "high", "All connected systems are up to date, and every figure was checked against the facts it cites.", ()
     )
+
+
+def _unsound(connected: Sequence[SourceStatus]) -> list[str]:
+    """What is held back by its checks, and what serves although it does not meet them; a sentence each."""
+    held = sorted(table for status in connected for table in status.held_back)
+    failing = {name.rsplit(".", 1)[0] for status in connected for name in status.failed_checks}
+    tables = sorted(failing.difference(held))
+    told = []
+    if held:
+        told.append(f"Some data does not meet its checks and is held back: {listed(held)}.")
+    if tables:
+        told.append(f"Some data does not meet its checks: see {listed(tables)} before relying on figures from there.")
+    return told

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from sophia_assets.ingestion.attempts import AttemptLog, FailedAttempt
 from sophia_assets.insight.writing import SourceState, SourceStatus
 from sophia_assets.quality.failures import FailureLog
+from sophia_assets.quality.serving import Serving
 from sophia_assets.sources import registry
 from sophia_assets.warehouse.interface import TableState, Warehouse
 
+_EVERYTHING = Serving()
 _OWNERS = """
 SELECT 'account:' || accounts.account_id AS subject, owners.owner AS owner
 FROM staging.accounts AS accounts INNER JOIN staging.owners AS owners ON accounts.owner_id = owners.owner_id
@@ -31,10 +33,13 @@ class StatusReader:
     connected: Sequence[str]
     timezone: str
 
-    def statuses(self, day: date) -> tuple[SourceStatus, ...]:
-        """One status per system for a briefing on `day`."""
+    def statuses(self, day: date, serving: Serving = _EVERYTHING) -> tuple[SourceStatus, ...]:
+        """One status per system for a briefing on `day`; `serving` tells which tables are held back."""
         counts = self.warehouse.row_counts()
-        return tuple(self._status(system, day, counts) for system in registry.SYSTEMS)
+        return tuple(
+            replace(self._status(system, day, counts), held_back=self._held_back(system, day, serving))
+            for system in registry.SYSTEMS
+        )
 
     def loaded_through(self) -> dict[str, datetime]:
         """Up to when (UTC) each raw table of a connected system was read; tables never loaded are left out."""
@@ -66,6 +71,17 @@ class StatusReader:
             message=message,
             failed_checks=tuple(sorted(self.quality_failures.failing(system))),
         )
+
+    def _held_back(self, system: str, day: date, serving: Serving) -> dict[str, date | None]:
+        """The system's tables that are held back, with the last whole day of the data that serves instead."""
+        if system not in self.connected:
+            return {}
+        instant = timedelta(microseconds=1)
+        return {
+            held.table: min(self._day_of(held.good_through - instant), day) if held.good_through else None
+            for held in serving.tables.values()
+            if held.table.split(".")[0] == system
+        }
 
     def _judge(
         self, day: date, loaded: Sequence[TableState], wanted: int, failure: FailedAttempt | None

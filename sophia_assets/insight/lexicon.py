@@ -135,7 +135,7 @@ OPENERS = frozenset(
         "start stop bring talk speak write raise resolve chase escalate assign share visit invite "
         "churned offer propose customers customer deals deal sales team revenue pipeline bookings overdue "
         "recurring monthly average weighted new win calls satisfaction invoices invoicing time "
-        "stalled value number accounts account renewals renewal competitors"
+        "stalled value number accounts account renewals renewal competitors use product teams delivery"
     )
 )
 #: Capitalised words that name nobody.

@@ -81,7 +81,7 @@ def _moved(fact: Fact) -> bool:
     return fact.direction in ("up", "down") and bool(fact.delta_display)
 
 
-def _comparison(fact: Fact) -> str:
+def comparison(fact: Fact) -> str:
     """`, up 5 from the 30 days before`, or nothing where the fact has not moved."""
     if not _moved(fact) or fact.previous_period is None:
         return ""
@@ -94,7 +94,7 @@ def _metric_change(fact: Fact, number: int) -> str:
     since = f"since {slot(fact, 'previous_period')}"
     forms = [
         f"{name.opening} {slot(fact, 'moved')} {slot(fact, 'delta')} to {slot(fact)}{when or ' ' + since}.",
-        f"{name.opening} {name.be} {slot(fact)}{when}{_comparison(fact)}.",
+        f"{name.opening} {name.be} {slot(fact)}{when}{comparison(fact)}.",
         f"{name.opening} {slot(fact, 'moved')} from {slot(fact, 'previous')} to {slot(fact)}{when or ' ' + since}.",
     ]
     return forms[number % len(forms)]
@@ -152,19 +152,19 @@ def _risk_stage(told: Told) -> str:
     worth = f", worth {slot(value)}" if value else ""
     return (
         f"Deals waiting in {told.name} {what}: {slot(told.main)} "
-        f"{'is' if told.main.value == 1 else 'are'} stalled{_comparison(told.main)}{worth}."
+        f"{'is' if told.main.value == 1 else 'are'} stalled{comparison(told.main)}{worth}."
     )
 
 
 def _change_stage(told: Told) -> str:
     value = told.get("stalled_value")
     worth = f", with {slot(value)} stuck" if value else ""
-    return f"{told.name} has {slot(told.main)} stalled {of_fact(told.main, 'deal')}{_comparison(told.main)}{worth}."
+    return f"{told.name} has {slot(told.main)} stalled {of_fact(told.main, 'deal')}{comparison(told.main)}{worth}."
 
 
 def _calls_naming(told: Told) -> str:
     fact = told.main
-    return f"came up in {slot(fact)} {of_fact(fact, 'call')} {slot(fact, 'period')}{_comparison(fact)}"
+    return f"came up in {slot(fact)} {of_fact(fact, 'call')} {slot(fact, 'period')}{comparison(fact)}"
 
 
 def _risk_competitor(told: Told) -> str:
@@ -176,7 +176,7 @@ def _change_competitor(told: Told) -> str:
 
 
 def _owes(told: Told) -> str:
-    return f"owes {slot(told.main)} in overdue invoices{_comparison(told.main)}"
+    return f"owes {slot(told.main)} in overdue invoices{comparison(told.main)}"
 
 
 def _risk_overdue(told: Told) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from sophia_assets.insight.candidates import ACTIONS
 from sophia_assets.insight.nouns import noun
+from sophia_assets.insight.offline_product import product_sentences
 from sophia_assets.insight.offline_stories import decision, of_fact, slot, story_slot, tell_change, tell_risk
 from sophia_assets.insight.stories import UNASSIGNED, Story
 from sophia_assets.insight.writing import (
@@ -37,6 +38,7 @@ class OfflineWriter:
             "performance": _performance(request.facts),
             "targets": _targets(request.facts),
             "customers": _customers(request.facts),
+            "product": product_sentences(request.facts),
             "changes": [tell_change(story, request.facts, number) for number, story in enumerate(changes)],
             "risks": [tell_risk(story, request.facts) for story in risks],
             "actions": [_action(story) for story in _to_act_on(risks, changes)],
@@ -117,8 +119,9 @@ def _leads(leader: Fact) -> bool:
 def _booked(fact: Fact) -> DraftSentence:
     """The same figure as in the bottom line, with what it is compared to instead of the difference."""
     if _moves(fact) and fact.previous_display and fact.previous_period is not None:
+        pace = f", a run-rate of {slot(fact, 'run_rate')}" if fact.run_rate_display else ""
         return DraftSentence(
-            f"We booked {slot(fact)} {slot(fact, 'period')}, against {slot(fact, 'previous')} "
+            f"We booked {slot(fact)} {slot(fact, 'period')}{pace}, against {slot(fact, 'previous')} "
             f"at {slot(fact, 'previous_period')}."
         )
     return _state(fact)

@@ -73,6 +73,7 @@ def _status(status: SourceStatus) -> dict[str, Any]:
         "rows": status.rows,
         "message": status.message,
         "failed_checks": list(status.failed_checks),
+        "held_back": {table: day.isoformat() if day else None for table, day in status.held_back.items()},
     }
 
 

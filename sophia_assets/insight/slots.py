@@ -128,6 +128,7 @@ _FACT_ASPECTS: dict[str, Callable[[Fact], str | None]] = {
     "change": lambda fact: fact.change_display,
     "share": lambda fact: fact.share_display,
     "target": lambda fact: fact.target_display,
+    "run_rate": lambda fact: fact.run_rate_display,
     "rank": lambda fact: None if fact.rank is None else rank_phrase(fact.rank),
     "subject": lambda fact: None if fact.subject is None else safe_name(fact.subject),
     "period": lambda fact: period_phrase(fact.period),

@@ -8,6 +8,7 @@ from typing import Literal
 
 from sophia_assets.insight import lexicon
 from sophia_assets.insight.mentions import MASK, NAME_MASK, Reading, Span
+from sophia_assets.insight.nouns import catalog_nouns
 from sophia_assets.insight.stories import LIKELIHOOD_SCALE
 
 ClaimKind = Literal["direction", "vague"]
@@ -67,12 +68,13 @@ def foreign_marks(reading: Reading) -> list[Span]:
 def unknown_capitals(reading: Reading) -> list[Span]:
     """Capitalised words that are neither known names, nor abbreviations of the trade, nor a sentence's opening word."""
     found = []
+    openers = lexicon.OPENERS | catalog_nouns().openers
     for match in re.finditer(r"[^\W\d_][\w'\u2019]*", reading.rest):
         word = match.group()
         if not word[0].isupper() or word in lexicon.CAPITALS_ALLOWED:
             continue
         before = reading.rest[: match.start()].rstrip(' "(')
         opens = not before or before.endswith(".")
-        if not (opens and word.lower() in lexicon.OPENERS and word[1:].islower() | (len(word) == 1)):
+        if not (opens and word.lower() in openers and word[1:].islower() | (len(word) == 1)):
             found.append(Span(match.start(), match.end(), word))
     return found

@@ -21,6 +21,7 @@ SECTION_TITLES: dict[str, str] = {
     "performance": "How we did",
     "targets": "Against target",
     "customers": "What customers experienced",
+    "product": "Product and delivery",
     "changes": "What changed",
     "risks": "Risks",
     "actions": "Next steps",
@@ -31,6 +32,7 @@ SECTION_LIMITS: dict[str, int] = {
     "performance": 5,
     "targets": 3,
     "customers": 4,
+    "product": 3,
     "changes": 5,
     "risks": 3,
     "actions": 4,
@@ -42,7 +44,8 @@ class SourceStatus:
     """How a business system's data stands: `last_loaded_at` is UTC, `newest_data` a business day.
 
     `off` means not connected, `empty` connected but without any data, `failed` that the last load
-    did not succeed and older data serves.
+    did not succeed and older data serves. `held_back` names the tables that broke a rule (`system.name`), each with the
+    last day of the good data that serves instead; None where there is none.
     """
 
     system: str
@@ -53,6 +56,7 @@ class SourceStatus:
     rows: int = 0
     message: str = ""
     failed_checks: tuple[str, ...] = ()
+    held_back: Mapping[str, date | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -5,46 +5,26 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from sophia_assets.errors import ConfigurationError, SophiaError
-from sophia_assets.metrics import formats
+from sophia_assets.metrics import derived, formats
 from sophia_assets.metrics.catalog import Catalog, Metric
-from sophia_assets.metrics.compiler import CompiledMetric, MeasuredPeriod, compile_metric
-from sophia_assets.metrics.facts import Fact, FactSet, Period
-from sophia_assets.metrics.periods import period_for, series_periods
+from sophia_assets.metrics.compiler import CompiledMetric
+from sophia_assets.metrics.facts import Fact, FactSet, Period, Unknown
+from sophia_assets.metrics.measuring import FactContext, Measuring, Row
+from sophia_assets.metrics.periods import long_date, period_for, quarter_start, series_periods, shift_months
 from sophia_assets.warehouse.interface import Warehouse
-from sophia_assets.warehouse.models import Model, required_tables
+from sophia_assets.warehouse.models import Model
 
 # A breakdown with more entities keeps the largest; a briefing names a handful.
 BREAKDOWN_LIMIT = 500
 # Engines divide in floating point; past this place a value is noise that could tip a rounding.
 _LAST_PLACE = Decimal("1e-9")
 
-
-@dataclass(frozen=True)
-class FactContext:
-    """For which day facts are computed, and on what ground.
-
-    `loaded_through` gives, per raw table that has ever been loaded, up to when (UTC) it was read; a
-    metric that rests on a table without one yields no fact, since nothing is known, not zero.
-    `history_start` is the first day with data; nothing is compared to a time before it.
-    """
-
-    day: date
-    timezone: str
-    history_start: date
-    loaded_through: Mapping[str, datetime]
-    fiscal_year_start_month: int = 1
-
-    def end_of(self, day: date) -> datetime:
-        """Midnight at the end of a business day, as naive UTC."""
-        local = datetime.combine(day + timedelta(days=1), time(), ZoneInfo(self.timezone))
-        return local.astimezone(UTC).replace(tzinfo=None)
+__all__ = ["FactContext", "compute_facts"]
 
 
 @dataclass(frozen=True)
@@ -57,90 +37,98 @@ class _Entity:
     slug: str
 
 
-@dataclass(frozen=True)
-class _Row:
-    """What a query gave for an entity; no `exact` where rows count, but none of them has a value: that is not zero."""
-
-    entity: str
-    exact: Decimal | None
-
-
-def compute_facts(
-    warehouse: Warehouse,
-    catalog: Catalog,
-    models: Mapping[str, Model],
-    context: FactContext,
-    *,
-    dialect: str = "duckdb",
-) -> FactSet:
+def compute_facts(warehouse: Warehouse, catalog: Catalog, models: Mapping[str, Model], context: FactContext) -> FactSet:
     """All facts of the day. Company-wide ones first, then trends, then breakdowns in rank order."""
     facts: list[Fact] = []
+    unknown: list[Unknown] = []
+    measuring = Measuring(warehouse, catalog, models, context)
     for metric in catalog.metrics.values():
-        sources = tuple(sorted(required_tables(metric.table, models)))
-        if not all(table in context.loaded_through for table in sources):
+        if not all(table in context.loaded_through for table in measuring.sources(metric)):
             continue
-        facts.extend(_MetricComputation(warehouse, catalog, metric, sources, context, dialect).facts())
-    return FactSet(facts)
+        missing = measuring.unknown_since(metric, context.day)
+        if missing:
+            unknown.append(Unknown(metric.name, metric.label, context.day, missing[1], missing[0]))
+        else:
+            facts.extend(_MetricComputation(measuring, metric).facts())
+    return FactSet(facts, unknown)
 
 
 class _MetricComputation:
-    """One metric's queries and the facts made of them."""
+    """The facts of one metric."""
 
-    def __init__(
-        self,
-        warehouse: Warehouse,
-        catalog: Catalog,
-        metric: Metric,
-        sources: tuple[str, ...],
-        context: FactContext,
-        dialect: str,
-    ) -> None:
-        self.warehouse, self.catalog, self.metric = warehouse, catalog, metric
-        self.sources, self.context, self.dialect = sources, context, dialect
-        ends = [context.loaded_through[table] for table in sources]
-        self.as_of = min([*ends, context.end_of(context.day).replace(tzinfo=UTC)])
+    def __init__(self, measuring: Measuring, metric: Metric) -> None:
+        self.measuring, self.metric, self.context = measuring, metric, measuring.context
+        sources = measuring.sources(metric)
+        ends = [self.context.loaded_through[table] for table in sources]
+        self.as_of = min([*ends, self.context.end_of(self.context.day).replace(tzinfo=UTC)])
+        # What rests on the platform's own record has no system behind it.
+        self.sources = sources or measuring.catalog.tables_of(metric)
 
     def facts(self) -> Iterator[Fact]:
-        yield from self._totals()
-        for dimension, key in self.metric.breakdowns.items():
-            yield from self._breakdown(dimension, key)
-
-    def _totals(self) -> Iterator[Fact]:
+        """Totals, trends, breakdowns."""
         pairs = [self._pair(key) for key in self.metric.periods]
-        trends = [
+        points = [
             period
             for grain in self.metric.series
             for period in series_periods(grain, self.context.day, self.context.fiscal_year_start_month)
-            if period.end >= self.context.history_start
+            if period.end >= self.context.history_start and self._is_known(period)
         ]
-        wanted = [period for pair in pairs for period in pair if period] + trends
-        if not wanted:
-            return
-        query, rows = self._measure(None, wanted)
+        # A share is one of the whole company's value, also where rows belong to no entity or to several.
+        wholes = [self._pair(key)[0] for key in self.metric.breakdowns.values()]
+        wanted = {period.key: period for period in (*(p for pair in pairs for p in pair if p), *points, *wholes)}
+        query, rows = self.measuring.measure(self.metric, None, list(wanted.values()))
         values = {key: found.get(None) for key, found in rows.items()}
-        for period, previous in pairs:
+        course = self._course(points, values)
+        for place, (period, previous) in enumerate(pairs):
             fact = self._fact(
                 period, previous, values.get(period.key), values.get(previous.key) if previous else None, query
             )
             if fact:
-                yield fact
-        for period in trends:
+                yield replace(fact, **course) if place == 0 else fact
+        for period in points:
             fact = self._fact(period, None, values.get(period.key), None, query)
             if fact:
                 yield fact
+        for dimension, key in self.metric.breakdowns.items():
+            yield from self._breakdown(dimension, key, values)
 
-    def _breakdown(self, dimension: str, key: str) -> Iterator[Fact]:
+    def _is_known(self, period: Period) -> bool:
+        return self.measuring.unknown_since(self.metric, period.end) is None
+
+    def _course(self, points: Sequence[Period], values: Mapping[str, Row | None]) -> dict[str, Any]:
+        """The trend over whole months, or over whole weeks where there are too few of them."""
+        nothing = Decimal(0) if self.metric.is_additive else None
+        for grain, noun in (("month", "months"), ("week", "weeks")):
+            whole = [
+                period
+                for period in points
+                if period.key.startswith(f"{grain}.")
+                and period.start >= self.context.history_start
+                and (grain == "week" or (period.end + timedelta(days=1)).day == 1)
+            ]
+            rows = [values.get(period.key) for period in whole]
+            exact = [row.exact if row else nothing for row in rows]
+            known = [value for value in exact if value is not None]
+            found = derived.trend(known) if len(known) == len(exact) else None
+            if found is not None:
+                words = {"up": "an upward trend", "down": "a downward trend", "none": "no clear trend"}
+                return {
+                    "trend": found.direction,
+                    "trend_display": f"{words[found.direction]} over {found.points} {noun}",
+                    "trend_slope": float(_settled(found.slope)),
+                }
+        return {}
+
+    def _breakdown(self, dimension: str, key: str, wholes: Mapping[str, Row | None]) -> Iterator[Fact]:
         period, previous = self._pair(key)
-        query, rows = self._measure(dimension, [period, *([previous] if previous else [])])
+        query, rows = self.measuring.measure(self.metric, dimension, [period, *([previous] if previous else [])])
         now, before = rows.get(period.key, {}), rows.get(previous.key, {}) if previous else {}
         had = {i: row for i, row in before.items() if row.exact is not None and self.metric.is_additive}
         listed = {**had, **now}
         sizes = {i: (now[i].exact if i in now else Decimal(0)) for i in listed}
-        names = {i: listed[i].entity for i, size in sizes.items() if size is not None}
-        ranked = sorted(names, key=lambda i: (-(sizes[i] or Decimal(0)), names[i], str(i)))
-        # A share is one of the whole company's value, also where rows belong to no entity or to several.
-        _, whole = self._measure(None, [period])
-        total = whole.get(period.key, {}).get(None)
+        known = {i: _settled(size) for i, size in sizes.items() if size is not None}
+        ranked = derived.ranked(known, {i: listed[i].entity for i in known})
+        whole = wholes.get(period.key)
         slugs: set[str] = set()
         for position, entity_id in enumerate(ranked[:BREAKDOWN_LIMIT], start=1):
             slug = _slug(str(entity_id), slugs)
@@ -151,47 +139,24 @@ class _MetricComputation:
                 now.get(entity_id),
                 before.get(entity_id),
                 query,
-                entity=_Entity(dimension, str(entity_id), names[entity_id], slug),
+                entity=_Entity(dimension, str(entity_id), listed[entity_id].entity, slug),
                 rank=position,
-                total=total.exact if total else None,
+                total=whole.exact if whole else None,
             )
             if fact:
                 yield fact
 
     def _pair(self, key: str) -> tuple[Period, Period | None]:
         period, previous = period_for(key, self.context.day, self.context.fiscal_year_start_month)
-        return period, previous if previous.start >= self.context.history_start else None
-
-    def _measure(
-        self, dimension: str | None, periods: Sequence[Period]
-    ) -> tuple[CompiledMetric, dict[str, dict[Any, _Row]]]:
-        # What a flow counts is judged by what is known now; what a stock was, by what was known then.
-        known = self.context.day if self.metric.kind == "flow" else None
-        measured = [MeasuredPeriod(period, self.context.end_of(known or period.end)) for period in periods]
-        by = self.catalog.dimensions[dimension] if dimension else None
-        query = compile_metric(self.metric, by, measured, dialect=self.dialect)
-        found: dict[str, dict[Any, _Row]] = {}
-        try:
-            result = self.warehouse.query(query.sql).rename_columns(["period_key", "entity_id", "entity", "value"])
-        except SophiaError:
-            raise
-        except Exception as error:
-            raise ConfigurationError(
-                f"the metric {self.metric.name} cannot be computed: {str(error).splitlines()[0]}",
-                remedy=f"Correct its block in the catalog; {self.metric.table} has the columns that it may use",
-            ) from error
-        for row in result.to_pylist():
-            exact = None if row["value"] is None else Decimal(str(row["value"]))
-            name = " ".join(str(row["entity"]).split())
-            found.setdefault(row["period_key"], {})[row["entity_id"]] = _Row(name, exact)
-        return query, found
+        compares = previous.start >= self.context.history_start and self._is_known(previous)
+        return period, previous if compares else None
 
     def _fact(
         self,
         period: Period,
         previous: Period | None,
-        now: _Row | None,
-        before: _Row | None,
+        now: Row | None,
+        before: Row | None,
         query: CompiledMetric,
         *,
         entity: _Entity | None = None,
@@ -205,15 +170,15 @@ class _MetricComputation:
         if now_exact is None:
             return None
         value = _settled(now_exact)
-        earlier = delta = change = share = None
+        earlier = delta = change = None
         if before_exact is not None:
-            earlier, delta = _settled(before_exact), _settled(now_exact - before_exact)
-            if before_exact > 0 and unit != "percent":
-                change = _settled((now_exact - before_exact) / before_exact)
-        if total and total > 0 and metric.is_additive:
-            share = _settled(now_exact / total)
-        delta_text = formats.display_delta(delta, unit) if delta is not None else None
+            earlier, delta = _settled(before_exact), _settled(derived.delta(now_exact, before_exact))
+            change = None if unit == "percent" else derived.change(now_exact, before_exact)
+        share = derived.share(now_exact, total) if metric.is_additive else None
+        delta_text = formats.display_delta(delta, unit, metric.format) if delta is not None else None
         has_target = metric.target is not None and entity is None and period.key == next(iter(metric.periods), None)
+        target = metric.target if has_target else None
+        pace = self._run_rate(period, now_exact) if entity is None else None
         return Fact(
             id=_fact_id(metric.name, period.key, entity),
             metric=metric.name,
@@ -223,25 +188,53 @@ class _MetricComputation:
             period=period,
             value=float(value),
             unit=unit,
-            display=formats.display(value, unit),
+            display=formats.display(value, unit, metric.format),
             good_direction=metric.good,
             sources=self.sources,
             as_of=self.as_of,
             query_hash=query.hash,
-            previous=float(earlier) if earlier is not None else None,
-            previous_display=formats.display(earlier, unit) if earlier is not None else None,
+            previous=_number(earlier),
+            previous_display=formats.display(earlier, unit, metric.format) if earlier is not None else None,
             previous_period=previous if earlier is not None else None,
-            delta=float(delta) if delta is not None else None,
+            delta=_number(delta),
             delta_display=delta_text,
-            change=float(change) if change is not None else None,
-            change_display=formats.display_change(change) if change is not None else None,
+            change=_number(change),
+            change_display=formats.display_change(_settled(change)) if change is not None else None,
             direction=_direction(delta, delta_text),
             rank=rank,
-            share=float(share) if share is not None else None,
-            share_display=formats.display(share, "percent") if share is not None else None,
-            target=metric.target if has_target else None,
-            target_display=formats.display(metric.target, unit) if has_target and metric.target is not None else None,
+            share=_number(share),
+            share_display=formats.display(_settled(share), "percent") if share is not None else None,
+            target=target,
+            target_display=formats.display(target, unit, metric.format) if target is not None else None,
+            run_rate=_number(pace),
+            run_rate_display=formats.display(_settled(pace), unit, metric.format) if pace is not None else None,
+            caveats=self._caveats(period, previous, entity),
         )
+
+    def _run_rate(self, period: Period, exact: Decimal) -> Decimal | None:
+        """What the quarter to date comes to at its end, by the days that the metric goes by."""
+        if self.metric.run_rate is None or period.key != "qtd":
+            return None
+        weekdays = self.context.working_days if self.metric.run_rate == "working_days" else derived.ALL_DAYS
+        start = quarter_start(period.start, self.context.fiscal_year_start_month)
+        end = shift_months(start, 3) - timedelta(days=1)
+        elapsed, whole = (derived.days_between(start, last, weekdays) for last in (period.end, end))
+        return derived.run_rate(exact, elapsed, whole)
+
+    def _caveats(self, period: Period, previous: Period | None, entity: _Entity | None) -> tuple[str, ...]:
+        """Why there is no comparison where a reader would expect one."""
+        if previous is not None or entity is not None or "." in period.key or self.metric.snapshot:
+            return ()
+        _, before = period_for(period.key, self.context.day, self.context.fiscal_year_start_month)
+        missing = self.measuring.unknown_since(self.metric, before.end)
+        if missing is None:
+            return ()
+        since = missing[1].astimezone(self.context.zone).date()
+        return (f"Known since {long_date(since)}, so there is nothing to compare it to.",)
+
+
+def _number(value: Decimal | None) -> float | None:
+    return None if value is None else float(_settled(value))
 
 
 def _settled(value: Decimal) -> Decimal:

@@ -32,6 +32,8 @@ class Fact:
     `display`, `previous_display`, `delta_display` and `change_display` are what a reader sees: a
     delta and a change are shown without a sign, since `direction` carries it. `change` is a ratio
     (0.12 for +12 %). `entity_ids` holds the ids behind the names in `dimensions`.
+    `run_rate` is what the period comes to at its end if it goes on at its pace: no forecast. `trend` is up, down or
+    none over the newest points of the metric's series, `trend_slope` the move from one point to the next.
     `as_of` is the newest data time (UTC) of the tables behind it.
     """
 
@@ -61,6 +63,11 @@ class Fact:
     share_display: str | None = None
     target: float | None = None
     target_display: str | None = None
+    run_rate: float | None = None
+    run_rate_display: str | None = None
+    trend: str | None = None
+    trend_display: str | None = None
+    trend_slope: float | None = None
     caveats: tuple[str, ...] = ()
 
     @property
@@ -76,10 +83,28 @@ class Fact:
         return self.direction == self.good_direction
 
 
-class FactSet:
-    """All facts computed for one day, found by id or by metric, period and dimension."""
+@dataclass(frozen=True)
+class Unknown:
+    """A metric that has no fact for a day, because nobody kept what stood then: it is known only `since` (UTC).
 
-    def __init__(self, facts: Iterable[Fact]) -> None:
+    `table` is the raw table whose versions begin there.
+    """
+
+    metric: str
+    label: str
+    day: date
+    since: datetime
+    table: str
+
+
+class FactSet:
+    """All facts computed for one day, found by id or by metric, period and dimension.
+
+    `unknown` holds what cannot be known of the day, one entry a metric.
+    """
+
+    def __init__(self, facts: Iterable[Fact], unknown: Iterable[Unknown] = ()) -> None:
+        self.unknown = tuple(unknown)
         self._by_id = {fact.id: fact for fact in facts}
         self._by_metric: dict[tuple[str, str, tuple[str, ...]], list[Fact]] = {}
         for fact in self._by_id.values():
@@ -150,6 +175,11 @@ def fact_as_json(fact: Fact) -> dict[str, Any]:
         "share_display": fact.share_display,
         "target": fact.target,
         "target_display": fact.target_display,
+        "run_rate": fact.run_rate,
+        "run_rate_display": fact.run_rate_display,
+        "trend": fact.trend,
+        "trend_display": fact.trend_display,
+        "trend_slope": fact.trend_slope,
         "sources": list(fact.sources),
         "as_of": fact.as_of.isoformat() if fact.as_of else None,
         "query_hash": fact.query_hash,

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-from sophia_assets.metrics.facts import Fact, FactSet, Period, fact_as_json
+from sophia_assets.metrics.facts import Fact, FactSet, Period, Unknown, fact_as_json
 
 if TYPE_CHECKING:
     import pandas as pd
 
+_UNKNOWN = "unknown"
 COLUMNS = (
     "id",
     "metric",
@@ -30,7 +32,7 @@ COLUMNS = (
 
 
 def facts_to_frame(facts: FactSet) -> pd.DataFrame:
-    """One row a fact; `fact` holds the whole of it as JSON, `as_of` is UTC."""
+    """One row a fact; `fact` holds the whole of it as JSON, `as_of` is UTC. What is unknown is in `attrs`."""
     import pandas as pd
 
     rows = [
@@ -53,12 +55,21 @@ def facts_to_frame(facts: FactSet) -> pd.DataFrame:
         for fact in facts
     ]
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
-    return frame.astype({"value": "float64", "previous": "float64", "delta": "float64"})
+    frame = frame.astype({"value": "float64", "previous": "float64", "delta": "float64"})
+    # A row without a value would be no fact; Parquet keeps attributes beside the rows.
+    frame.attrs[_UNKNOWN] = [
+        {**asdict(entry), "day": entry.day.isoformat(), "since": entry.since.isoformat()} for entry in facts.unknown
+    ]
+    return frame
 
 
 def facts_from_frame(frame: pd.DataFrame) -> FactSet:
     """The facts that `facts_to_frame` wrote, in the same order."""
-    return FactSet(fact_from_json(json.loads(text)) for text in frame["fact"])
+    unknown = [
+        Unknown(**{**entry, "day": date.fromisoformat(entry["day"]), "since": datetime.fromisoformat(entry["since"])})
+        for entry in frame.attrs.get(_UNKNOWN, ())
+    ]
+    return FactSet((fact_from_json(json.loads(text)) for text in frame["fact"]), unknown)
 
 
 def fact_from_json(given: dict[str, Any]) -> Fact:

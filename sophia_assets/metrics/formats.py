@@ -7,29 +7,37 @@ from __future__ import annotations
 
 from decimal import ROUND_HALF_UP, Decimal
 
+#: Decimals of each unit, and those that a metric's format asks for instead.
+_PLACES = {"percent": 1, "score": 1, "number": 1}
+_FORMATS = {"whole": 0, "tenths": 1, "hundredths": 2, "full": 0}
 
-def display(value: float | Decimal, unit: str) -> str:
-    """A value as readers see it: `$1.24M`, `$412K`, `$9,850`, `1,234`, `41.2%`, `12 days`, `4.2`, `35 minutes`."""
+
+def display(value: float | Decimal, unit: str, form: str | None = None) -> str:
+    """A value as readers see it: `$1.24M`, `$412K`, `$9,850`, `1,234`, `41.2%`, `12 days`, `4.2`, `35 minutes`.
+
+    `form` is a metric's `format`: the decimals shown, or `full` for dollars without K and M.
+    """
     exact = Decimal(str(value))
-    if unit == "usd":
+    if unit == "usd" and form is None:
         return _dollars(exact)
+    places = _FORMATS[form] if form else _PLACES.get(unit, 0)
     if unit == "percent":
-        return f"{_rounded(exact * 100, 1):,}%"
-    if unit == "score":
-        return f"{_rounded(exact, 1):,}"
-    whole = _rounded(exact, 0)
+        return f"{_rounded(exact * 100, places):,}%"
+    shown = _rounded(exact, places)
+    if unit == "usd":
+        return f"{'-' if shown < 0 else ''}${abs(shown):,}"
     if unit in ("days", "minutes"):
-        return f"{whole:,} {unit[:-1] if abs(whole) == 1 else unit}"
-    return f"{whole:,}"
+        return f"{shown:,} {unit[:-1] if abs(shown) == 1 and not places else unit}"
+    return f"{shown:,}"
 
 
-def display_delta(delta: float | Decimal, unit: str) -> str:
+def display_delta(delta: float | Decimal, unit: str, form: str | None = None) -> str:
     """The size of a move, without a sign; that of a percentage is in points."""
     exact = abs(Decimal(str(delta)))
     if unit == "percent":
-        points = _rounded(exact * 100, 1)
+        points = _rounded(exact * 100, _FORMATS[form] if form else _PLACES[unit])
         return f"{points:,} {'point' if points == 1 else 'points'}"
-    return display(exact, unit)
+    return display(exact, unit, form)
 
 
 def display_change(change: float | Decimal) -> str:

@@ -9,6 +9,7 @@ import pandas as pd
 from dagster_pandas import PandasColumn, create_dagster_pandas_dataframe_type
 
 from sophia_assets.metrics.catalog import load_catalog
+from sophia_assets.metrics.catalog.entries import UNITS
 from sophia_assets.orchestration.partitions import last_day_of
 from sophia_assets.services import Services
 from sophia_assets.warehouse.models import load_models
@@ -16,7 +17,6 @@ from sophia_assets.warehouse.models import load_models
 if TYPE_CHECKING:
     from sophia_assets.metrics.facts import FactSet
 
-_UNITS = {"usd", "count", "percent", "days", "score", "minutes"}
 _DIRECTIONS = {"up", "down", "flat"}
 
 
@@ -32,7 +32,7 @@ def _facts_frame_type() -> dg.DagsterType:
                 PandasColumn.string_column("metric", non_nullable=True),
                 PandasColumn.string_column("period", non_nullable=True),
                 PandasColumn.float_column("value", non_nullable=True),
-                PandasColumn.categorical_column("unit", categories=_UNITS, non_nullable=True),
+                PandasColumn.categorical_column("unit", categories=set(UNITS), non_nullable=True),
                 PandasColumn.string_column("display", non_nullable=True),
                 PandasColumn.float_column("previous", ignore_missing_vals=True),
                 PandasColumn.float_column("delta", ignore_missing_vals=True),
@@ -49,7 +49,7 @@ FactsFrame = _facts_frame_type()
 
 def fact_assets(partitions: dg.DailyPartitionsDefinition) -> list[dg.AssetsDefinition]:
     """The asset `insight/facts`."""
-    tables = sorted({metric.table for metric in load_catalog().metrics.values()})
+    tables = load_catalog().tables()
 
     @dg.asset(
         key=["insight", "facts"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,10 @@ from sophia_assets.settings import PROJECT_ROOT
 _SWIFT = {"module": "sophia_assets.orchestration.swift_storage", "class": "SwiftSqliteStorage"}
 
 
+# What steps print goes to the terminal of a process that runs jobs itself; watching it takes two processes a step.
+_NO_COMPUTE_LOGS = {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
+
+
 def instance_for(home: Home, *, swift: bool = False) -> dg.DagsterInstance:
     """Opens the instance of a home, creating its storages where there are none.
 
@@ -22,7 +27,12 @@ def instance_for(home: Home, *, swift: bool = False) -> dg.DagsterInstance:
     """
     overrides = _storages(home)
     if swift:
+        from sophia_assets.orchestration.swift_storage import EVENTS_AT_ONCE
+
+        for name, value in EVENTS_AT_ONCE.items():
+            os.environ.setdefault(name, value)
         overrides["storage"] = {"custom": {**_SWIFT, "config": {"base_dir": str(home.dagster)}}}
+        overrides["compute_logs"] = _NO_COMPUTE_LOGS
     ref = InstanceRef.from_dir(str(home.dagster), config_dir=str(PROJECT_ROOT), overrides=overrides)
     return dg.DagsterInstance.from_ref(ref)
 

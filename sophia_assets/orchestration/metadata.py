@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
 import dagster as dg
 
@@ -53,14 +54,34 @@ def preview(warehouse: Warehouse, table: Table) -> str:
 def rows_as_markdown(warehouse: Warehouse, select: str, names: Sequence[str]) -> str:
     """The first rows of a query as a Markdown table; long values are cut."""
     rows = warehouse.query(f"{select} LIMIT {_PREVIEW_ROWS}").to_pylist()
+    return markdown_table(names, [list(row.values()) for row in rows], width=_PREVIEW_WIDTH)
+
+
+def markdown_table(
+    names: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    width: int | None = None,
+    links: Mapping[int, Sequence[str]] | None = None,
+) -> str:
+    """Rows as a Markdown table. Values longer than `width` are cut; `links` has a column's addresses, row by row."""
     lines = [f"| {' | '.join(names)} |", f"|{'---|' * len(names)}"]
-    lines += [f"| {' | '.join(_cell(value) for value in row.values())} |" for row in rows]
+    for number, row in enumerate(rows):
+        cells = [_cell(value, width) for value in row]
+        for column, addresses in (links or {}).items():
+            cells[column] = f"[{cells[column]}]({addresses[number]})"
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def _cell(value: object) -> str:
+def moment_in_words(moment: datetime | None) -> str:
+    """A moment (UTC) to the minute; empty where there is none."""
+    return f"{moment:%Y-%m-%d %H:%M}" if moment else ""
+
+
+def _cell(value: object, width: int | None) -> str:
     text = "" if value is None else " ".join(str(value).split())
-    short = text if len(text) <= _PREVIEW_WIDTH else text[: _PREVIEW_WIDTH - 1] + "…"
+    short = text if width is None or len(text) <= width else text[: width - 1] + "…"
     for special in "\\|<>[]`*_":
         short = short.replace(special, f"\\{special}")
     return short

@@ -1,13 +1,15 @@
 """One asset per raw table; the tables that come from the same requests are read by one step."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 
 from sophia_assets.errors import CircuitOpen, QuotaExhausted, SophiaError, SourceError
+from sophia_assets.observability.freshness import length_in_words
 from sophia_assets.orchestration.backfills import LoggedProgress, chunks_of, load_run_id, merged
+from sophia_assets.orchestration.code_references import reference_to_table
 from sophia_assets.orchestration.history import report_covered_days
 from sophia_assets.orchestration.metadata import column_schema, preview
 from sophia_assets.orchestration.partitions import days_before, days_between, days_of
@@ -17,21 +19,21 @@ from sophia_assets.sources.declarations import Table, Window
 from sophia_assets.warehouse.interface import LoadResult
 
 
-def raw_assets(partitions: dg.DailyPartitionsDefinition) -> list[dg.AssetsDefinition]:
-    """The assets of every registered system."""
+def raw_assets(partitions: dg.DailyPartitionsDefinition, engine: str) -> list[dg.AssetsDefinition]:
+    """The assets of every registered system; `engine` says where their tables lie."""
     return [
-        _group_assets(system, group, tables, partitions)
+        _group_assets(system, group, tables, partitions, engine)
         for system in registry.SYSTEMS
         for group, tables in registry.groups(system).items()
     ]
 
 
 def _group_assets(
-    system: str, group: str, tables: Sequence[Table], partitions: dg.DailyPartitionsDefinition
+    system: str, group: str, tables: Sequence[Table], partitions: dg.DailyPartitionsDefinition, engine: str
 ) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name=f"{system}_{group}",
-        specs=[_spec(table, partitions) for table in tables],
+        specs=[_spec(table, partitions, engine) for table in tables],
         can_subset=True,
         # A range is one run, on the command line too; it is read and stored in bounded chunks.
         backfill_policy=dg.BackfillPolicy.single_run(),
@@ -108,13 +110,13 @@ def _failure(error: SophiaError, chunk: int, chunks: int) -> dg.Failure:
     return dg.Failure(description=str(error), metadata=metadata, allow_retries=False)
 
 
-def _spec(table: Table, partitions: dg.DailyPartitionsDefinition) -> dg.AssetSpec:
+def _spec(table: Table, partitions: dg.DailyPartitionsDefinition, engine: str) -> dg.AssetSpec:
     return dg.AssetSpec(
         key=[table.system, table.name],
         description=table.description,
         group_name=table.system,
         owners=[table.owner],
-        kinds={table.system if table.system in _KNOWN_KINDS else "api", "duckdb"},
+        kinds={table.system if table.system in _KNOWN_KINDS else "api", engine},
         tags={"layer": "raw", "system": table.system},
         partitions_def=partitions,
         freshness_policy=dg.FreshnessPolicy.time_window(
@@ -125,8 +127,19 @@ def _spec(table: Table, partitions: dg.DailyPartitionsDefinition) -> dg.AssetSpe
             "dagster/column_schema": column_schema(table),
             "primary key": ", ".join(table.primary_key),
             "cursor": table.cursor or "none: read whole every time",
+            "freshness": _policy(table),
+            **reference_to_table(table),
         },
     )
+
+
+def _policy(table: Table) -> str:
+    """How old the table may grow, in words: Dagster's own policy tells of loads only."""
+    policy = table.freshness
+    loads = f"late {length_in_words(policy.warn)} after a load, overdue after {length_in_words(policy.fail)}"
+    if not policy.newest_event:
+        return loads
+    return f"{loads}; quiet where nothing new has happened for {length_in_words(policy.newest_event)}"
 
 
 NOTHING_NEW = "the system answered with nothing new"
@@ -154,6 +167,7 @@ def _metadata(result: LoadResult, table: Table, services: Services) -> dict[str,
         "rows as they were": result.unchanged,
         "requests": result.requests,
         "seconds": round(result.seconds, 2),
+        "data up to": dg.MetadataValue.timestamp(min(window.end, datetime.now(UTC))),
         "window": f"{_moment(window.start) if window.start else 'the beginning'} to {_moment(window.end)}",
         "preview": dg.MetadataValue.md(preview(services.warehouse, table)),
     }

@@ -1,18 +1,22 @@
 """Dagster's SQLite storage for a process that writes many events: the same files, with connections that stay open.
 
-Dagster's own opens a connection, and compiles its statements anew, for each of a run's two thousand events. SQLite's
+Dagster's own opens a connection, and compiles its statements anew, for each of a run's two thousand events; of each
+check it asks twice more whether there is a table of checks. An event is one transaction here, and so are those that
+Dagster hands over together: see `EVENTS_AT_ONCE`. SQLite's
 log is flushed to the disk by its checkpoints here, not by each event: what a power cut may take is the end of a run's
 log, and no program's crash takes anything.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
+from dagster._core.events.log import EventLogEntry
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME, SqliteEventLogStorage
 from dagster._core.storage.runs.sqlite.sqlite_run_storage import SqliteRunStorage
 from dagster._core.storage.sql import create_engine
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
@@ -21,6 +25,8 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import QueuePool
 
 _BUSY_SECONDS = 60
+# What a run plans to do is told in one go; Dagster reads the number from the environment.
+EVENTS_AT_ONCE = {"DAGSTER_EVENT_BATCH_SIZE": "1000"}
 
 
 class _Engines:
@@ -65,17 +71,49 @@ class SwiftEventLogStorage(SqliteEventLogStorage):
 
     def __init__(self, base_dir: str, inst_data: Any = None) -> None:
         self._engines = _Engines()
+        self._tables: set[str] = set()
+        self._open = threading.local()
         super().__init__(base_dir, inst_data)
+        # A thread writes to several files at once.
+        self._db_lock = threading.RLock()  # type: ignore[assignment]
+
+    def store_event(self, event: EventLogEntry) -> None:
+        """In one transaction for each file."""
+        with self._connect(event.run_id), self._connect(INDEX_SHARD_NAME):
+            super().store_event(event)
+
+    def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
+        """In one transaction for each file, for all events together."""
+        with ExitStack() as stack:
+            for run_id in dict.fromkeys(event.run_id for event in events):
+                stack.enter_context(self._connect(run_id))
+            stack.enter_context(self._connect(INDEX_SHARD_NAME))
+            super().store_event_batch(events)
+
+    def has_table(self, table_name: str) -> bool:
+        """Tables stay, so that one that was there need not be looked for again."""
+        if table_name not in self._tables and super().has_table(table_name):
+            self._tables.add(table_name)
+        return table_name in self._tables
 
     @contextmanager
     def _connect(self, shard: str) -> Iterator[Connection]:
+        # Within a transaction of this thread on the file, what follows is a part of it.
+        begun: dict[str, Connection] = self._open.__dict__
+        if shard in begun:
+            yield begun[shard]
+            return
         with self._db_lock:
             engine = self._engines.engine(self.conn_string_for_shard(shard))
             if shard not in self._initialized_dbs:
                 self._initdb(engine)
                 self._initialized_dbs.add(shard)
             with engine.begin() as connection:
-                yield connection
+                begun[shard] = connection
+                try:
+                    yield connection
+                finally:
+                    del begun[shard]
 
     def dispose(self) -> None:
         """Stops watching, and closes the connections."""

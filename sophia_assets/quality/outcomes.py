@@ -8,10 +8,11 @@ from datetime import timedelta
 
 @dataclass(frozen=True)
 class Outcome:
-    """One expectation's result.
+    """One rule's result.
 
     `errored` means that the check itself could not run (a missing column, say), which says nothing
     about the data. `expected` and `observed` are plain words; no value of a row is in them.
+    `guards_downstream` says that what rests on the table must wait while the rule is broken.
     """
 
     name: str
@@ -23,6 +24,17 @@ class Outcome:
     rows: int = 0
     errored: bool = False
     recovery: str = ""
+    guards_downstream: bool = False
+
+    @property
+    def is_error(self) -> bool:
+        """Whether it fails as more than a warning."""
+        return not self.passed and self.severity == "error"
+
+    @property
+    def holds_back(self) -> bool:
+        """Whether it keeps the table's rows from going on."""
+        return self.is_error and self.guards_downstream and not self.errored
 
 
 def span_in_words(length: timedelta) -> str:

@@ -1,132 +1,202 @@
-"""Validates raw tables where they lie: which rows are looked at, their volume, newest event, fields and quarantine."""
+"""Looks at raw tables where they lie: what they declare, their volume and newest event, fields and quarantine."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+import tempfile
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
 
-from sophia_assets.quality.outcomes import Outcome, span_in_words
-from sophia_assets.sources.declarations import Expectation, Table
-from sophia_assets.warehouse.coercion import aware_utc
+import pyarrow as pa
+
+from sophia_assets.quality.client import QualityWorker, Suite
+from sophia_assets.quality.frames import ROWS_LOOKED_AT, read_frame
+from sophia_assets.quality.ledger import TableLedger, read_ledgers
+from sophia_assets.quality.measures import NEWEST_EVENT, VOLUME, Measure, is_measured, measures
+from sophia_assets.quality.outcomes import Outcome
+from sophia_assets.quality.wording import in_words
+from sophia_assets.sources.columns import REFERS_TO
+from sophia_assets.sources.declarations import ColumnType, Expectation, Table
 from sophia_assets.warehouse.interface import Warehouse
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-# The newest rows are looked at; older ones were when they were new, and a frame has to stay bounded.
-ROWS_LOOKED_AT = 100_000
+AS_DECLARED = "schema_is_as_declared"
+NOT_SET_ASIDE = "nothing_in_quarantine"
 # More than this share of a table set aside is no slip any more: its figures are no longer whole.
 QUARANTINE_TOLERATED = 0.01
 _FIELDS_NAMED = 20
 
 
-def rows_to_validate(warehouse: Warehouse, table: Table, expectations: Sequence[Expectation]) -> pa.Table:
-    """The table's newest live rows, in the columns that the expectations are about."""
-    needed = {name for item in expectations for name in _columns(item)}
-    columns = [name for name in table.column_names if name in needed] or [table.primary_key[0]]
-    order = f" ORDER BY {table.cursor} DESC NULLS LAST" if table.cursor else ""
-    return warehouse.query(
-        f"SELECT {', '.join(columns)} FROM {table.qualified_name} "
-        f"WHERE _deleted_at IS NULL{order} LIMIT {ROWS_LOOKED_AT}"
+@dataclass(frozen=True)
+class Inspection:
+    """What was found of one table as it lay after the load `load_id` (empty: it was never loaded)."""
+
+    table: Table
+    load_id: str
+    outcomes: tuple[Outcome, ...]
+
+
+@dataclass(frozen=True)
+class _Look:
+    """One table as it was seen: what is to be validated of it, and what needs no validation."""
+
+    table: Table
+    load_id: str
+    suite: Suite | None
+    measures: Sequence[Measure]
+    told: Sequence[Outcome]
+
+
+def check_names(table: Table) -> tuple[str, ...]:
+    """Every check of a raw table, the declared ones first."""
+    newest = [NEWEST_EVENT] if table.freshness.newest_event else []
+    return (*(item.name for item in table.expectations), VOLUME, AS_DECLARED, NOT_SET_ASIDE, *newest)
+
+
+def guarding_checks(table: Table) -> frozenset[str]:
+    """The checks without which nobody can say whether a table's rows may go on."""
+    return frozenset([VOLUME, *(item.name for item in table.expectations if item.severity == "error")])
+
+
+def cross_table_checks(table: Table) -> frozenset[str]:
+    """The checks that look at another table too, and so are best made when both have been read."""
+    return frozenset(item.name for item in table.expectations if item.kind == REFERS_TO)
+
+
+def inspect(
+    warehouse: Warehouse, worker: Callable[[], QualityWorker], wanted: Sequence[tuple[Table, Collection[str]]]
+) -> Iterator[Inspection]:
+    """One inspection per table, of the checks named for it; while one is used, the next tables are validated.
+
+    Everything is read first, in one short session: `worker`, which may take seconds to answer, is asked behind it.
+    Raises SophiaError where the worker fails.
+    """
+    with tempfile.TemporaryDirectory(prefix="sophia-quality-") as name:
+        folder = Path(name)
+        with warehouse.session():
+            ledgers = read_ledgers(warehouse)
+            looks = [_look(warehouse, table, names, ledgers, folder) for table, names in wanted]
+        measured = _suite_of_measures(folder, looks)
+        suites = [*([measured] if measured else []), *(look.suite for look in looks if look.suite)]
+        if not suites:
+            yield from (Inspection(look.table, look.load_id, tuple(look.told)) for look in looks)
+            return
+        with closing(worker().validate_each(suites)) as answers:
+            judged = iter(next(answers) if measured else ())
+            for look in looks:
+                validated = next(answers) if look.suite else []
+                found = zip(look.measures, islice(judged, len(look.measures)), strict=True)
+                told = [measure.outcome(outcome) for measure, outcome in found]
+                yield Inspection(look.table, look.load_id, (*validated, *told, *look.told))
+
+
+def _look(
+    warehouse: Warehouse, table: Table, names: Collection[str], ledgers: Mapping[str, TableLedger], folder: Path
+) -> _Look:
+    ledger = ledgers.get(table.qualified_name, TableLedger())
+    declared = [item for item in table.expectations if item.name in names]
+    words = {item.name: in_words(item) for item in declared}
+    telling = [_untold(item) for item in declared if _is_untold(item, ledgers)]
+    validated = [item for item in declared if not is_measured(item) and not _is_untold(item, ledgers)]
+    measured = [item.name for item in declared if is_measured(item)]
+    measured += [name for name in (VOLUME, NEWEST_EVENT) if name in names]
+    if AS_DECLARED in names:
+        telling.append(declared_fields(table, ledger))
+    if NOT_SET_ASIDE in names:
+        telling.append(quarantine(ledger))
+    return _Look(
+        table=table,
+        load_id=ledger.load_id,
+        suite=_suite(warehouse, table, validated, ledger, folder) if validated else None,
+        measures=measures(warehouse, table, ledger, measured, words) if measured else (),
+        told=telling,
     )
 
 
-def volume(warehouse: Warehouse, table: Table, name: str) -> Outcome:
-    """Whether the table has any live row; an empty table is a warning, since a system may hold nothing."""
-    counted = warehouse.query(f"SELECT COUNT(*) AS n FROM {table.qualified_name} WHERE _deleted_at IS NULL")
-    rows: int = counted["n"][0].as_py()
-    return Outcome(
-        name=name,
-        passed=rows > 0,
-        severity="warn",
-        expected="at least one row",
-        observed=f"{rows:,} rows",
-        rows=rows,
-        recovery="See whether the system really holds none, and whether the credential may read them.",
+def _suite(
+    warehouse: Warehouse, table: Table, rules: Sequence[Expectation], ledger: TableLedger, folder: Path
+) -> Suite:
+    """The table's newest live rows, and what they must meet."""
+    rows = read_frame(
+        warehouse,
+        table.qualified_name,
+        rules,
+        numbers={column.name for column in table.columns if column.type is ColumnType.DECIMAL},
+        newest_first=table.cursor if ledger.rows_total > ROWS_LOOKED_AT else None,
     )
+    return Suite.written(folder, table.qualified_name, rows, rules)
 
 
-def newest_event(warehouse: Warehouse, table: Table, name: str) -> Outcome:
-    """Whether the newest row is recent, measured from the time up to which the table was read."""
-    limit = table.freshness.newest_event
-    assert limit is not None
-    state = warehouse.table_state(table.qualified_name)
-    expected = f"an event within {span_in_words(limit)} of the time up to which the table was read"
-    recovery = "Look into the system itself: it answers, but nothing new has happened in it for longer than usual."
-    newest = state.newest if state else None
-    if table.freshness.event_column:
-        newest = _newest(warehouse, table, table.freshness.event_column)
-    if state is None or newest is None:
-        return Outcome(name, False, "warn", expected, "no event at all", recovery=recovery)
-    age = state.loaded_through - newest
-    return Outcome(
-        name=name,
-        passed=age <= limit,
-        severity="warn",
-        expected=expected,
-        observed=f"newest event {newest:%Y-%m-%d %H:%M}, read up to {state.loaded_through:%Y-%m-%d %H:%M} (UTC)",
-        rows=state.rows_total,
-        recovery=recovery,
-    )
+def _suite_of_measures(folder: Path, looks: Sequence[_Look]) -> Suite | None:
+    """One row with all tables' measures, each in a column of its own."""
+    found = [(f"{look.table.qualified_name}.{item.name}", item) for look in looks for item in look.measures]
+    if not found:
+        return None
+    rows = pa.table({name: [item.value] for name, item in found})
+    rules = [
+        Expectation(
+            "column_values_to_be_between",
+            {"column": name, "min_value": item.least, "max_value": item.most},
+            "error" if item.severity == "error" else "warn",
+        )
+        for name, item in found
+    ]
+    return Suite.written(folder, "measures", rows, rules)
 
 
-def _newest(warehouse: Warehouse, table: Table, column: str) -> datetime | None:
-    found = warehouse.query(f"SELECT max({column}) AS newest FROM {table.qualified_name} WHERE _deleted_at IS NULL")
-    return aware_utc(found["newest"][0].as_py())
+def _is_untold(rule: Expectation, ledgers: Mapping[str, TableLedger]) -> bool:
+    """Whether a reference leads to a table without rows: because it has not been read yet, or never is."""
+    return rule.kind == REFERS_TO and not ledgers.get(str(rule.arguments["table"]), TableLedger()).rows_total
 
 
-def declared_fields(warehouse: Warehouse, table: Table, name: str) -> Outcome:
-    """Whether the system still sends what is declared, as the loader found; fields beyond that are only listed."""
+def _untold(rule: Expectation) -> Outcome:
+    observed = f"cannot be told yet: {rule.arguments['table']} holds no rows"
+    return Outcome(rule.name, True, rule.severity, in_words(rule), observed)
+
+
+def declared_fields(table: Table, ledger: TableLedger) -> Outcome:
+    """Whether the system still sends what is declared, as the loader found; fields beyond that are only listed.
+
+    What the loader refused is not in the table, so that the rows there may go on.
+    """
     expected = "every declared column still comes, and deletions can be told"
-    missing = warehouse.query(
-        'SELECT column_name, rows_read, rows_held, found_at FROM "_sophia"."missing_columns" WHERE table_name = ? '
-        "ORDER BY column_name",
-        [table.qualified_name],
-    ).to_pylist()
-    if missing:
-        first = missing[0]
-        names = ", ".join(row["column_name"] for row in missing)
+    if ledger.missing:
+        first = ledger.missing[0]
+        names = ", ".join(row["column_name"] for row in ledger.missing)
         return Outcome(
-            name, False, "error", expected,
+            AS_DECLARED, False, "error", expected,
             f"{names} vanished from {first['rows_read']:,} rows, {first['rows_held']:,} of which had held a value "
             f"({first['found_at']:%Y-%m-%d %H:%M} UTC); that load was not stored",
             unexpected=first["rows_read"], rows=first["rows_read"],
             recovery=f"Change the declaration in sources/{table.system}/tables.py where the system has dropped or "
             "renamed the field; set SOPHIA_ACCEPT_MISSING for one load where it was really emptied.",
         )  # fmt: skip
-    last = _last_load(warehouse, table)
-    if last.get("unswept"):
+    if ledger.unswept:
         recovery = "See whether the system really holds nothing any more; the third such answer in a row is believed."
         return Outcome(
-            name, False, "error", expected, f"deletions were not taken over: {last['unswept']}", recovery=recovery
+            AS_DECLARED, False, "error", expected, f"deletions were not taken over: {ledger.unswept}", recovery=recovery
         )
-    found = warehouse.query(
-        'SELECT DISTINCT field FROM "_sophia"."fields" WHERE table_name = ? ORDER BY field', [table.qualified_name]
-    ).to_pylist()
-    new = [row["field"] for row in found if row["field"] not in table.column_names]
+    new = [field for field in ledger.undeclared if field not in table.column_names]
     observed = "as declared"
     if new:
         more = f" and {len(new) - _FIELDS_NAMED} more" if len(new) > _FIELDS_NAMED else ""
         observed += f"; not declared, kept in _extra: {', '.join(new[:_FIELDS_NAMED])}{more}"
-    return Outcome(name, True, "error", expected, observed, rows=last.get("rows_total") or 0)
+    return Outcome(AS_DECLARED, True, "error", expected, observed, rows=ledger.rows_total)
 
 
-def quarantine(warehouse: Warehouse, table: Table, name: str) -> Outcome:
-    """Whether rows are set aside because a value did not fit; an error above a share of the table's rows."""
-    held = warehouse.query(
-        'SELECT column_name, count(*) AS n FROM "_sophia"."quarantine" WHERE table_name = ? '
-        "GROUP BY 1 ORDER BY 2 DESC, 1",
-        [table.qualified_name],
-    ).to_pylist()
-    last = _last_load(warehouse, table)
+def quarantine(ledger: TableLedger) -> Outcome:
+    """Whether rows are set aside because a value did not fit; an error above a share of the table's rows.
+
+    They are not in the table, where the last good version of each serves: what is there may go on.
+    """
+    held = sum(ledger.set_aside.values())
     # Only so many are kept; the last load knows how many it set aside in all.
-    aside = max(sum(row["n"] for row in held), sum(json.loads(last.get("quarantined") or "{}").values()) if held else 0)
-    rows = (last.get("rows_total") or 0) + aside
-    columns = ", ".join(row["column_name"] for row in held)
+    aside = max(held, ledger.last_set_aside if held else 0)
+    rows = ledger.rows_total + aside
+    columns = ", ".join(ledger.set_aside)
     return Outcome(
-        name=name,
+        name=NOT_SET_ASIDE,
         passed=not aside,
         severity="error" if aside > QUARANTINE_TOLERATED * rows else "warn",
         expected="no row set aside",
@@ -136,19 +206,3 @@ def quarantine(warehouse: Warehouse, table: Table, name: str) -> Outcome:
         recovery="Look at their reasons in _sophia.quarantine; correct them in the system, or the column's declared "
         "type. The last good version of each row serves until a good one comes.",
     )
-
-
-def _last_load(warehouse: Warehouse, table: Table) -> dict[str, Any]:
-    """The ledger's newest row for the table; empty where it was never loaded."""
-    found = warehouse.query(
-        'SELECT rows_total, unswept, quarantined FROM "_sophia"."loads" WHERE table_name = ? '
-        "ORDER BY rowid DESC LIMIT 1",
-        [table.qualified_name],
-    ).to_pylist()
-    return dict(found[0]) if found else {}
-
-
-def _columns(expectation: Expectation) -> Sequence[str]:
-    if "column" in expectation.arguments:
-        return [str(expectation.arguments["column"])]
-    return [str(column) for column in expectation.arguments.get("column_list", ())]

@@ -1,7 +1,7 @@
 """The worker: reads requests as lines of JSON, validates Arrow files with Great Expectations, answers in lines.
 
-A request is `{"table", "file", "expectations": [{"name", "kind", "arguments"}]}`; the answer is
-`{"results": [...]}` in the same order, or `{"failure": "..."}`.
+A request is `{"suites": [{"table", "file", "expectations": [{"name", "kind", "arguments"}]}, ...]}`. Each suite has a
+line of its own for an answer, in the same order: `{"results": [...]}`, one for each rule, or `{"failure": "..."}`.
 """
 
 from __future__ import annotations
@@ -27,11 +27,12 @@ def main() -> None:
     context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]
     _say(answers, {"ready": True})
     for line in sys.stdin:
-        try:
-            answer: dict[str, Any] = {"results": _validate(gx, context, json.loads(line))}
-        except Exception as error:  # the worker outlives a bad request; the message may quote rows, the type does not
-            answer = {"failure": type(error).__name__}
-        _say(answers, answer)
+        for suite in json.loads(line)["suites"]:
+            try:
+                answer: dict[str, Any] = {"results": _validate(gx, context, suite)}
+            except Exception as error:  # the worker outlives a bad suite; the message may quote rows, the type does not
+                answer = {"failure": type(error).__name__}
+            _say(answers, answer)
 
 
 def _say(answers: TextIO, message: dict[str, Any]) -> None:

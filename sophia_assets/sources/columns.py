@@ -12,6 +12,11 @@ from sophia_assets.sources.declarations import Column, ColumnType, Expectation
 
 Severity = Literal["error", "warn"]
 
+# Kinds of rules that are measured in the warehouse before they are validated.
+EXISTS = "column_to_exist"
+REFERS_TO = "column_values_to_refer_to"
+MOVED_WITHIN = "newest_value_to_be_recent"
+
 
 def string(name: str, description: str, *, personal: bool = False) -> Column:
     """A text column; ids are text too, since some exceed 2^53."""
@@ -116,10 +121,46 @@ def one_of(
 
 
 def required_column(column: str) -> Expectation:
-    """The column exists."""
+    """The system sends the column: of the table's rows, if it has any, at least one has a value there."""
+    return Expectation(EXISTS, {"column": column}, recovery=f"Restore {column} in the source table or its view.")
+
+
+def numeric(column: str) -> Expectation:
+    """Values are numbers."""
     return Expectation(
-        "column_to_exist", {"column": column}, recovery=f"Restore {column} in the source table or its view."
+        "column_values_to_be_in_type_list",
+        {"column": column, "type_list": ["int64", "float64"]},
+        recovery=f"Make {column} a number in the source table or its view, and declare it as one.",
     )
+
+
+def refers_to(
+    column: str,
+    table: str,
+    parent_column: str | None = None,
+    *,
+    severity: Severity = "warn",
+    mostly: float | None = None,
+    recovery: str | None = None,
+) -> Expectation:
+    """Each value is a key in `parent_column` (by default the same name) of a live row of `table` (`system.name`).
+
+    Nulls pass, and so does everything while `table` holds no rows: then nothing can be told.
+    """
+    arguments: dict[str, object] = {"column": column, "table": table, "parent_column": parent_column or column}
+    if mostly is not None:
+        arguments["mostly"] = mostly
+    return Expectation(
+        REFERS_TO,
+        arguments,
+        severity,
+        recovery or f"See whether {table} is read whole, and whether what {column} refers to was deleted.",
+    )
+
+
+def moved_within(column: str, days: int, *, recovery: str) -> Expectation:
+    """The column's newest day is at most so many days older than the time up to which the table was read."""
+    return Expectation(MOVED_WITHIN, {"column": column, "days": days}, "warn", recovery)
 
 
 _DUPLICATE_RECOVERY = "The loader merges by key, so a duplicate is a defect: load the table again from its start."

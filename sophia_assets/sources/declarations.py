@@ -12,6 +12,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Literal, Protocol
 
+# The schema of the tables of replaced versions.
+HISTORY_SCHEMA = "history"
+
 
 class ColumnType(StrEnum):
     """Types a raw column can have. Timestamps are naive UTC; decimals are DECIMAL(18, 4)."""
@@ -78,6 +81,10 @@ class Table:
     `group` names the read that yields it; tables of one group come from the same requests.
     `cursor` is the column whose value says when the system last touched (or created) the row;
     None means that the system keeps no such time and the table is a snapshot.
+
+    `keeps_versions` is for what the system overwrites: each version that is replaced goes to `history_name`,
+    with the span in which it was the known one. `carries_back` says that the first version known also stands
+    for the time before it, as names and settings do; otherwise nothing is known of that time.
     """
 
     system: str
@@ -91,11 +98,18 @@ class Table:
     freshness: Freshness = field(default_factory=Freshness)
     expectations: tuple[Expectation, ...] = ()
     owner: str = "team:data-platform"
+    keeps_versions: bool = False
+    carries_back: bool = False
 
     @property
     def qualified_name(self) -> str:
         """`system.name`, the table's name in the warehouse."""
         return f"{self.system}.{self.name}"
+
+    @property
+    def history_name(self) -> str:
+        """`history.system_name`, the table of replaced versions, where the table keeps them."""
+        return f"{HISTORY_SCHEMA}.{self.system}_{self.name}"
 
     @property
     def column_names(self) -> tuple[str, ...]:
@@ -137,10 +151,16 @@ class Rows:
 
 @dataclass(frozen=True)
 class Deleted:
-    """Primary keys, as tuples in the order of `Table.primary_key`, that the system says are gone."""
+    """Primary keys, as tuples in the order of `Table.primary_key`, that the system says are gone.
+
+    `at` says since when, key by key (UTC and timezone-aware; None where the system does not tell); empty where it
+    tells of none. A key of which the same read yields a row is stored with its tombstone, so that the days before
+    know the row.
+    """
 
     table: str
     keys: Sequence[tuple[Any, ...]]
+    at: Sequence[datetime | None] = ()
 
 
 @dataclass(frozen=True)

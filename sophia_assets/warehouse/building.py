@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sophia_assets.errors import SophiaError
 from sophia_assets.warehouse.interface import Warehouse
-from sophia_assets.warehouse.models import MODEL_SCHEMAS, Model, shown
+from sophia_assets.warehouse.models import Model, shown
 
 
 @dataclass(frozen=True)
@@ -24,34 +24,36 @@ class BuiltModel:
 
 
 def build_models(
-    warehouse: Warehouse, models: Sequence[Model], parameters: Mapping[str, str], *, dialect: str = "duckdb"
+    warehouse: Warehouse,
+    models: Sequence[Model],
+    parameters: Mapping[str, str],
+    *,
+    held_back: Collection[str] = (),
+    record: Iterable[str] = (),
 ) -> list[BuiltModel]:
     """Replaces the tables of `models`, which must come in an order in which each follows what it reads.
 
-    Raises SophiaError naming the model that could not be built, or WarehouseBusy; every table is then as it was.
+    Those named in `held_back` are left as they are, or made without rows where there is no such table yet, so that
+    what takes names from them can be built; they are not in the answer. `record` holds statements of the same
+    transaction. Raises SophiaError naming the model that could not be built, or WarehouseBusy; every table is then as
+    it was.
     """
     marks: list[float] = []
     # All are translated first, so that a SELECT that is wrong is told before the warehouse is locked.
-    selects = [model.sql(dialect, parameters) for model in models]
-
-    def statements() -> Iterable[str]:
-        yield from (f"CREATE SCHEMA IF NOT EXISTS {schema}" for schema in MODEL_SCHEMAS)
-        for model, select in zip(models, selects, strict=True):
-            marks.append(time.monotonic())
-            yield f"CREATE OR REPLACE TABLE {model.qualified_name} AS {select}"
-        marks.append(time.monotonic())
-
+    selects = {model.qualified_name: model.sql(warehouse.dialect, parameters) for model in models}
     try:
-        warehouse.execute_in_transaction(statements())
+        warehouse.replace_tables(selects, lambda _: marks.append(time.monotonic()), kept=held_back, record=record)
+        marks.append(time.monotonic())
     except SophiaError:
         raise
     except Exception as error:
-        where = shown(models[len(marks) - 1].path) if marks else "the schemas"
+        where = shown(models[len(marks) - 1].path) if 0 < len(marks) <= len(models) else "the schemas or the record"
         raise SophiaError(f"{where} could not be built: {str(error).splitlines()[0]}") from error
     with warehouse.session():
         return [
             _inspect(warehouse, model, ended - began)
             for model, began, ended in zip(models, marks[:-1], marks[1:], strict=True)
+            if model.qualified_name not in held_back
         ]
 
 

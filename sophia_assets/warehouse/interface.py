@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -142,7 +142,13 @@ class PendingLoad(Protocol):
 
 
 class Warehouse(Protocol):
-    """A warehouse of raw tables and models. Every method leaves the data as it was when it raises."""
+    """A warehouse of raw tables and models. Every method leaves the data as it was when it raises.
+
+    `dialect` is the engine's SQL, as sqlglot names it: `duckdb` or `snowflake`. What is sent through `query` is
+    written so that every engine runs it: names in lower case, unquoted or quoted, no function that only one has.
+    """
+
+    dialect: str
 
     def load(
         self, load: Load, items: Iterable[ReadItem] | Reader, progress: Progress | None = None
@@ -170,8 +176,17 @@ class Warehouse(Protocol):
         """How far a raw table has been loaded, or None where it never was."""
         ...
 
+    def known_since(self) -> Mapping[str, datetime]:
+        """Since when (UTC, aware) the versions of a raw table's rows are known, by qualified name.
+
+        Of a moment before, `history` and the raw table do not tell how its rows stood. Tables that keep no versions,
+        and those never loaded, are not in it.
+        """
+        ...
+
     def query(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] | None = None) -> pa.Table:
-        """Runs one SELECT and returns its rows, timestamps as naive UTC."""
+        """Runs one SELECT, `?` standing for parameters, and returns its rows: names in lower case where the SELECT
+        has them so, timestamps as naive UTC."""
         ...
 
     def session(self) -> AbstractContextManager[None]:
@@ -180,9 +195,30 @@ class Warehouse(Protocol):
         ...
 
     def execute_in_transaction(self, statements: Iterable[str]) -> None:
-        """Runs all statements or none."""
+        """Runs all statements or none; in the engine's dialect. Statements that define tables are for
+        `replace_tables`: in Snowflake each of them ends the transaction."""
+        ...
+
+    def replace_tables(
+        self,
+        selects: Mapping[str, str],
+        began: Callable[[str], None],
+        *,
+        kept: Collection[str] = (),
+        record: Iterable[str] = (),
+    ) -> None:
+        """Replaces each table, by qualified name, by the rows of its SELECT, in the engine's dialect: all or none.
+
+        They are built in the order given, and each may read those before it. Those named in `kept` stay as they are,
+        and are only made, without rows, where they are not there. `record` holds statements of the same transaction.
+        `began` is called with a table's name when its turn comes.
+        """
         ...
 
     def row_counts(self) -> dict[str, int]:
         """Live rows per registered raw table, by qualified name."""
+        ...
+
+    def close(self) -> None:
+        """Ends what is kept open. The warehouse can be used again; it then opens what it needs."""
         ...

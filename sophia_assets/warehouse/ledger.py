@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
-import duckdb
 import orjson
 
 from sophia_assets.sources.declarations import Table, Window
 from sophia_assets.warehouse.coercion import aware_utc, naive_utc
+from sophia_assets.warehouse.connection import Connection
 from sophia_assets.warehouse.drift import MissingColumn
 from sophia_assets.warehouse.interface import Load, LoadResult
+from sophia_assets.warehouse.schema import INSTANT
 
 # So many reads of nothing in a row are believed, where the source says that they were complete.
 EMPTY_READS_BELIEVED = 3
+
+_DAY = timedelta(days=1)
 
 _RESULT_COLUMNS = (
     "table_name, window_start, window_end, rows_read, inserted, updated, unchanged, deleted, newest, requests, "
@@ -23,11 +27,63 @@ _RESULT_COLUMNS = (
 )
 
 
+@dataclass(frozen=True)
+class _Standing:
+    """How far a table has been loaded, and since and up to when its versions are known; all naive UTC."""
+
+    loaded_through: datetime
+    known_since: datetime
+    known_through: datetime
+
+
+def _standing(connection: Connection, table_name: str) -> _Standing | None:
+    found = connection.execute(
+        'SELECT loaded_through, known_since, known_through FROM "_sophia"."state" WHERE table_name = ?', [table_name]
+    ).fetchone()
+    if found is None:
+        return None
+    loaded_through, since, through = found
+    # Neither was written down before versions were kept: nothing of a time before can be told.
+    through = through or loaded_through - INSTANT
+    return _Standing(loaded_through, since or through, through)
+
+
+def known_moment(connection: Connection, load: Load, table: Table, *, read_from: datetime) -> datetime:
+    """The moment (naive UTC) from which what the load brings is known: the last one of the span that it is for.
+
+    That span ends with the days that were asked for where they were read within a day after, as by a morning's load
+    for the day before; else with the window. The moment is never earlier than that of a load before, so that
+    versions follow each other.
+    """
+    end = naive_utc(load.window.end)
+    asked = naive_utc(load.key.span.end) if load.key else end
+    moment = min(asked if asked <= end < asked + _DAY else end, read_from) - INSTANT
+    held = _standing(connection, table.qualified_name)
+    return max(moment, held.known_through) if held else moment
+
+
+def known_since(connection: Connection, tables: Iterable[Table]) -> dict[str, datetime]:
+    """Per table that keeps versions and was loaded, since when (UTC, aware) they are known."""
+    found = {}
+    for table in tables:
+        held = _standing(connection, table.qualified_name) if table.keeps_versions else None
+        if held:
+            found[table.qualified_name] = held.known_since.replace(tzinfo=UTC)
+    return found
+
+
 def record(
-    connection: duckdb.DuckDBPyConnection, load: Load, result: LoadResult, *, read_from: datetime, loaded_at: datetime
+    connection: Connection,
+    load: Load,
+    table: Table,
+    result: LoadResult,
+    *,
+    read_from: datetime,
+    loaded_at: datetime,
+    known: datetime,
 ) -> None:
-    """Writes the ledger row and moves the table's state; `read_from`, when the read began, and `loaded_at` are
-    naive UTC."""
+    """Writes the ledger row and moves the table's state; `read_from`, when the read began, `loaded_at` and `known`,
+    see `known_moment`, are naive UTC."""
     start = naive_utc(load.window.start) if load.window.start else None
     newest = naive_utc(result.newest) if result.newest else None
     values = {
@@ -55,20 +111,26 @@ def record(
     }
     places = ", ".join("?" * len(values))
     connection.execute(f'INSERT INTO "_sophia"."loads" ({", ".join(values)}) VALUES ({places})', list(values.values()))
-    held = connection.execute(
-        'DELETE FROM "_sophia"."state" WHERE table_name = ? RETURNING loaded_through', [result.table]
-    ).fetchone()
+    held = _standing(connection, result.table)
+    connection.execute('DELETE FROM "_sophia"."state" WHERE table_name = ?', [result.table])
     # A window that ends in the future is covered only as far as the moment the read began.
     covered = min(naive_utc(load.window.end), read_from)
-    through = max(covered, held[0]) if held else covered
-    connection.execute(
-        'INSERT INTO "_sophia"."state" (table_name, loaded_through, newest, loaded_at, load_id, rows_total) '
-        "VALUES (?, ?, ?, ?, ?, ?)",
-        [result.table, through, newest, loaded_at, load.id, result.rows_total],
-    )
+    since = held.known_since if held else known
+    state = {
+        "table_name": result.table,
+        "loaded_through": max(covered, held.loaded_through) if held else covered,
+        "newest": newest,
+        "loaded_at": loaded_at,
+        "load_id": load.id,
+        "rows_total": result.rows_total,
+        "known_since": since if table.keeps_versions else None,
+        "known_through": known,
+    }
+    places = ", ".join("?" * len(state))
+    connection.execute(f'INSERT INTO "_sophia"."state" ({", ".join(state)}) VALUES ({places})', list(state.values()))
 
 
-def recorded(connection: duckdb.DuckDBPyConnection, load_id: str) -> list[LoadResult] | None:
+def recorded(connection: Connection, load_id: str) -> list[LoadResult] | None:
     """The results of a committed load, or None."""
     rows = connection.execute(
         f'SELECT {_RESULT_COLUMNS} FROM "_sophia"."loads" WHERE load_id = ? ORDER BY rowid', [load_id]
@@ -83,15 +145,13 @@ def recorded(connection: duckdb.DuckDBPyConnection, load_id: str) -> list[LoadRe
     return results or None
 
 
-def length(connection: duckdb.DuckDBPyConnection) -> int:
-    """How many rows the ledger has; it only ever grows."""
-    row = connection.execute('SELECT count(*) FROM "_sophia"."loads"').fetchone()
+def length(connection: Connection) -> int:
+    """The least number that the ledger's next row can have; rows are numbered in the order they were written."""
+    row = connection.execute('SELECT coalesce(max(rowid) + 1, 0) FROM "_sophia"."loads"').fetchone()
     return int(row[0]) if row else 0
 
 
-def overtaken_by(
-    connection: duckdb.DuckDBPyConnection, table: Table, *, read_from: datetime, ledger_rows: int
-) -> list[str]:
+def overtaken_by(connection: Connection, table: Table, *, read_from: datetime, ledger_rows: int) -> list[str]:
     """The loads of the table that were stored since the ledger had `ledger_rows`, but began to read later.
 
     Both are asked for, so that a clock that was set back between two loads does not turn their order round.
@@ -103,7 +163,7 @@ def overtaken_by(
     return [load_id for (load_id,) in found]
 
 
-def is_silence_doubted(connection: duckdb.DuckDBPyConnection, table: Table) -> bool:
+def is_silence_doubted(connection: Connection, table: Table) -> bool:
     """Whether a complete read of nothing should leave the rows alone: so many in a row are believed."""
     before = connection.execute(
         'SELECT rows_read = 0 AND unswept <> \'\' FROM "_sophia"."loads" WHERE table_name = ? '
@@ -114,7 +174,7 @@ def is_silence_doubted(connection: duckdb.DuckDBPyConnection, table: Table) -> b
 
 
 def note_new_fields(
-    connection: duckdb.DuckDBPyConnection, table: Table, fields: Mapping[str, int], load_id: str, at: datetime
+    connection: Connection, table: Table, fields: Mapping[str, int], load_id: str, at: datetime
 ) -> dict[str, int]:
     """Remembers undeclared fields; returns those of them that no earlier load has met. `at` is naive UTC."""
     if not fields:
@@ -135,7 +195,7 @@ def note_new_fields(
     return new
 
 
-def record_missing(connection: duckdb.DuckDBPyConnection, missing: Iterable[MissingColumn], at: datetime) -> None:
+def record_missing(connection: Connection, missing: Iterable[MissingColumn], at: datetime) -> None:
     """Remembers for the checks that columns have vanished; `at` is naive UTC."""
     for item in missing:
         place = [item.table.qualified_name, item.column]
@@ -147,14 +207,12 @@ def record_missing(connection: duckdb.DuckDBPyConnection, missing: Iterable[Miss
         )
 
 
-def forget_missing(
-    connection: duckdb.DuckDBPyConnection, table: Table, *, besides: Iterable[str], accepted: Collection[str]
-) -> None:
+def forget_missing(connection: Connection, table: Table, *, besides: Iterable[str], accepted: Collection[str]) -> None:
     """Forgets the table's missing columns that have come back, which `besides` have not, or that are accepted."""
     still = [column for column in besides if f"{table.qualified_name}.{column}" not in accepted]
+    kept = f" AND column_name NOT IN ({', '.join('?' * len(still))})" if still else ""
     connection.execute(
-        'DELETE FROM "_sophia"."missing_columns" WHERE table_name = ? AND NOT list_contains(?, column_name)',
-        [table.qualified_name, still],
+        f'DELETE FROM "_sophia"."missing_columns" WHERE table_name = ?{kept}', [table.qualified_name, *still]
     )
 
 

@@ -2,6 +2,10 @@
 
 DuckDB lets one process write, refuses readers elsewhere meanwhile, and cannot open a file for reading
 and for writing at once in one process. Taking this lock around every short connection avoids all three.
+
+Whoever wants the lock first passes a gate, one at a time. A writer stays in the gate until the readers before it have
+left, so that readers who keep coming cannot hold it up; it leaves the gate when it has the lock, so that readers
+and writers who come meanwhile take turns.
 """
 
 from __future__ import annotations
@@ -9,15 +13,16 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import random
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 from sophia_assets.errors import WarehouseBusy
 
-_POLL_SECONDS = 0.005
+_SHORTEST_POLL, _LONGEST_POLL = 0.001, 0.02
 
 
 class FileLock:
@@ -25,6 +30,7 @@ class FileLock:
 
     def __init__(self, path: Path, *, wait_seconds: float) -> None:
         self.path = path.with_name(path.name + ".lock")
+        self._gate = path.with_name(path.name + ".gate")
         self.wait_seconds = wait_seconds
 
     @contextmanager
@@ -44,16 +50,23 @@ class FileLock:
 
     @contextmanager
     def _held(self, kind: int) -> Iterator[int]:
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            self._acquire(descriptor, kind)
-            yield descriptor
-        finally:
-            # Closing frees the lock: each acquisition has a descriptor of its own.
-            os.close(descriptor)
-
-    def _acquire(self, descriptor: int, kind: int) -> None:
         deadline = time.monotonic() + self.wait_seconds
+        with ExitStack() as files:
+            descriptor = self._opened(self.path, files)
+            with ExitStack() as passing:
+                self._acquire(self._opened(self._gate, passing), fcntl.LOCK_EX, deadline)
+                self._acquire(descriptor, kind, deadline)
+            yield descriptor
+
+    @staticmethod
+    def _opened(path: Path, files: ExitStack) -> int:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        # Closing frees the lock: each acquisition has a descriptor of its own.
+        files.callback(os.close, descriptor)
+        return descriptor
+
+    def _acquire(self, descriptor: int, kind: int, deadline: float) -> None:
+        poll = _SHORTEST_POLL
         while True:
             try:
                 fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
@@ -61,7 +74,8 @@ class FileLock:
             except BlockingIOError:
                 if time.monotonic() >= deadline:
                     raise self._busy() from None
-                time.sleep(_POLL_SECONDS)
+                time.sleep(random.uniform(0, poll))
+                poll = min(2 * poll, _LONGEST_POLL)
 
     def _busy(self) -> WarehouseBusy:
         try:

@@ -3,7 +3,9 @@
 A model file opens with `/*--- ... ---*/` holding YAML: `description`, `owner`, `grain` (the columns
 that make a row unique) and `columns` (name: description, in the order of the SELECT). `:timezone`
 stands for the business time zone. `named_by`, where given, lists the tables that only lend names to
-the rows: without them the figures are the same.
+the rows: without them the figures are the same; `optional` those without which only the columns that are
+computed from them are empty, and the others hold. `expectations`, where given, lists the rules that the
+rows must meet (see `model_rules`).
 """
 
 from __future__ import annotations
@@ -18,24 +20,29 @@ from typing import TYPE_CHECKING, Any
 from sophia_assets.errors import ConfigurationError
 from sophia_assets.settings import PROJECT_ROOT
 from sophia_assets.sources import registry
+from sophia_assets.sources.declarations import HISTORY_SCHEMA, Expectation
+from sophia_assets.warehouse.model_rules import parse_expectations
 
 if TYPE_CHECKING:
     from sqlglot import Expr
 
 SQL_FOLDER = PROJECT_ROOT / "sql"
 MODEL_SCHEMAS = ("staging", "marts")
+# What the loader writes down about loads; models may read it, but it is no table of anybody's data.
+LEDGER_SCHEMA = "_sophia"
 _HEADER = re.compile(r"\A\s*/\*---\n(?P<yaml>.*?)\n---\*/", re.S)
 _REFERENCE = re.compile(r"\b(?:FROM|JOIN)\s+(\w+\.\w+)", re.I)
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.S)
 _HEADER_KEYS = {"description", "owner", "grain", "columns"}
-_OPTIONAL_KEYS = {"named_by"}
-_LOADED_COLUMNS = ("_extra", "_row_hash", "_loaded_at", "_deleted_at", "_load_id")
+_OPTIONAL_KEYS = {"expectations", "named_by", "optional"}
+_LOADED_COLUMNS = ("_extra", "_row_hash", "_loaded_at", "_deleted_at", "_load_id", "_known_from")
 _SHAPES = (
     ("description", str, "a text"),
     ("owner", str, "a text such as team:revenue"),
     ("grain", list, "a list of columns, such as [deal_id]"),
     ("columns", dict, "a mapping of each column to its description"),
     ("named_by", list, "a list of tables"),
+    ("optional", list, "a list of tables"),
 )
 
 
@@ -52,6 +59,8 @@ class Model:
     select: str
     path: Path
     named_by: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+    expectations: tuple[Expectation, ...] = ()
 
     @property
     def qualified_name(self) -> str:
@@ -75,7 +84,7 @@ class Model:
                 continue
             if not table.db:
                 raise ConfigurationError(f"{shown(self.path)} reads {table.name} without saying of which schema")
-            if f"{table.db}.{table.name}" not in self.dependencies:
+            if table.db != LEDGER_SCHEMA and raw_name(f"{table.db}.{table.name}") not in self.dependencies:
                 raise ConfigurationError(
                     f"{shown(self.path)} reads {table.db}.{table.name} in a way that is not recognised",
                     remedy=f"Write FROM {table.db}.{table.name} or JOIN {table.db}.{table.name}",
@@ -84,12 +93,13 @@ class Model:
 
     @cached_property
     def dependencies(self) -> tuple[str, ...]:
-        """The tables it reads, as `schema.name`, sorted.
+        """The tables it reads, as `schema.name`, sorted; without the loader's own. A table's history is the table.
 
         Found without a parser, whose import alone would slow every load of the definitions;
         `expression` refuses a SELECT that the parser understands otherwise.
         """
-        return tuple(sorted({name.lower() for name in _REFERENCE.findall(_COMMENT.sub(" ", self.select))}))
+        named = {raw_name(name.lower()) for name in _REFERENCE.findall(_COMMENT.sub(" ", self.select))}
+        return tuple(sorted(name for name in named if not name.startswith(f"{LEDGER_SCHEMA}.")))
 
     def sql(self, dialect: str, parameters: Mapping[str, str]) -> str:
         """The SELECT in `dialect` (`duckdb`, `snowflake`), with `:name` replaced by string literals.
@@ -108,7 +118,22 @@ class Model:
                 )
             return exp.Literal.string(parameters[node.name])
 
-        return str(self.expression.transform(fill).sql(dialect=dialect))
+        select: Expr = self.expression.transform(fill)
+        if dialect == "duckdb":
+            select = select.transform(_flatten_as_json_each)
+        return str(select.sql(dialect=dialect))
+
+
+def _flatten_as_json_each(node: Expr) -> Expr:
+    """Snowflake's `LATERAL FLATTEN(input => object) AS f`, for `f.key` and `f.value`, as DuckDB has it."""
+    from sqlglot import exp
+
+    if not isinstance(node, exp.Lateral) or not isinstance(node.this, exp.Explode):
+        return node
+    argument = node.this.this
+    flattened = argument.expression if isinstance(argument, exp.Kwarg) else argument
+    each = exp.Anonymous(this="json_each", expressions=[flattened])
+    return exp.Lateral(this=each, alias=exp.TableAlias(this=exp.to_identifier(node.alias)))
 
 
 def load_models(folder: Path = SQL_FOLDER) -> dict[str, Model]:
@@ -162,6 +187,8 @@ def parse_model(path: Path) -> Model:
         select=text[match.end() :].strip(),
         path=path,
         named_by=tuple(header.get("named_by", ())),
+        optional=tuple(header.get("optional", ())),
+        expectations=parse_expectations(header.get("expectations", []), header["columns"], shown(path)),
     )
 
 
@@ -170,7 +197,8 @@ def required_tables(name: str, models: Mapping[str, Model]) -> frozenset[str]:
     if name not in models:
         return frozenset({name})
     model = models[name]
-    needed = [dependency for dependency in model.dependencies if dependency not in model.named_by]
+    spared = {*model.named_by, *model.optional}
+    needed = [dependency for dependency in model.dependencies if dependency not in spared]
     return frozenset().union(*(required_tables(dependency, models) for dependency in needed))
 
 
@@ -185,10 +213,16 @@ def column_lineage(model: Model, columns_of: Mapping[str, Iterable[str]]) -> dic
     from sqlglot.optimizer.qualify import qualify
     from sqlglot.optimizer.scope import build_scope
 
-    schema: dict[str, Any] = {}
+    from sophia_assets.warehouse.schema import LEDGER
+
+    schema: dict[str, Any] = {LEDGER_SCHEMA: LEDGER}
     for name in model.dependencies:
         database, table = name.split(".")
         schema.setdefault(database, {})[table] = dict.fromkeys(columns_of[name], "VARCHAR")
+    for history, name in _histories().items():
+        if name in model.dependencies:
+            columns = [*columns_of[name], "_known_to"]
+            schema.setdefault(HISTORY_SCHEMA, {})[history.split(".")[1]] = dict.fromkeys(columns, "VARCHAR")
     select = model.expression.copy()
     qualified = qualify(select, schema=schema, dialect="snowflake", identify=False, quote_identifiers=False)
     scope = build_scope(qualified)
@@ -198,11 +232,21 @@ def column_lineage(model: Model, columns_of: Mapping[str, Iterable[str]]) -> dic
     for column in selected.intersection(model.columns):
         pairs: dict[tuple[str, str], None] = {}
         for node in lineage(column.upper(), qualified, dialect="snowflake", scope=scope, copy=False).walk():
-            if isinstance(node.expression, exp.Table) and node.expression.db:
-                table_name = f"{node.expression.db}.{node.expression.name}".lower()
+            if isinstance(node.expression, exp.Table) and node.expression.db not in ("", LEDGER_SCHEMA):
+                table_name = raw_name(f"{node.expression.db}.{node.expression.name}".lower())
                 pairs[(table_name, node.name.split(".")[-1].strip('"').lower())] = None
         found[column] = list(pairs)
     return found
+
+
+def raw_name(name: str) -> str:
+    """The raw table that `name` is the history of; any other name as it is."""
+    return _histories().get(name, name)
+
+
+@cache
+def _histories() -> Mapping[str, str]:
+    return {table.history_name: table.qualified_name for table in registry.tables() if table.keeps_versions}
 
 
 @cache

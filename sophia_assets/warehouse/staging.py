@@ -31,7 +31,7 @@ from sophia_assets.sources.declarations import (
     Table,
     Through,
 )
-from sophia_assets.warehouse.coercion import ARROW_TYPES, as_json, coerce_column
+from sophia_assets.warehouse.coercion import ARROW_TYPES, as_json, coerce_column, naive_utc
 from sophia_assets.warehouse.fault_points import reach
 from sophia_assets.warehouse.interface import Load, Progress
 from sophia_assets.warehouse.spool import Spool
@@ -73,7 +73,7 @@ class TableStage:
         loaded = [("_extra", pa.string()), ("_row_hash", pa.string()), ("_sequence", pa.int64())]
         aside = [(name, pa.string()) for name in ("_key", "_column", "_reason", "_row")]
         self.rows = Spool(folder, f"{table.name}.rows", pa.schema([*fields, *loaded]))
-        self.gone = Spool(folder, f"{table.name}.gone", pa.schema(key_fields))
+        self.gone = Spool(folder, f"{table.name}.gone", pa.schema([*key_fields, ("_gone_at", pa.timestamp("us"))]))
         self.set_aside = Spool(
             folder, f"{table.name}.set_aside", pa.schema([*key_fields, *aside, ("_sequence", pa.int64())])
         )
@@ -103,12 +103,18 @@ class TableStage:
         if len(self._buffer) >= _BATCH_ROWS:
             self.flush()
 
-    def add_deleted(self, keys: Sequence[tuple[Any, ...]]) -> None:
-        self._append_keys(self.gone, keys)
+    def add_deleted(self, keys: Sequence[tuple[Any, ...]], at: Sequence[datetime | None]) -> None:
+        moments = [naive_utc(moment) if moment else None for moment in at] or [None] * len(keys)
+        usable = self._usable_keys(keys)
+        if usable:
+            columns = [list(column) for column in zip(*usable.values(), strict=True)]
+            self.gone.append([*columns, [moments[place] for place in usable]])
 
     def add_present(self, keys: Sequence[tuple[Any, ...]]) -> None:
         self.lists_keys = True
-        self._append_keys(self.present, keys)
+        usable = self._usable_keys(keys)
+        if usable:
+            self.present.append([list(column) for column in zip(*usable.values(), strict=True)])
 
     def add_span(self, span: CompleteSpan) -> None:
         if span not in self.spans:
@@ -118,14 +124,13 @@ class TableStage:
         if text not in self.notices and len(self.notices) < _NOTICES_KEPT:
             self.notices.append(text)
 
-    def _append_keys(self, spool: Spool, keys: Sequence[tuple[Any, ...]]) -> None:
+    def _usable_keys(self, keys: Sequence[tuple[Any, ...]]) -> dict[int, tuple[Any, ...]]:
+        """The keys of which every part is there, as the table's types, by their place."""
         names = self.table.primary_key
         columns = [
             coerce_column([key[place] for key in keys], self._kinds[name])[0] for place, name in enumerate(names)
         ]
-        usable = [key for key in zip(*columns, strict=True) if None not in key]
-        if usable:
-            spool.append([list(column) for column in zip(*usable, strict=True)])
+        return {place: key for place, key in enumerate(zip(*columns, strict=True)) if None not in key}
 
     def add_replaced(self, column: str, parents: Sequence[Any]) -> None:
         values = [value for value in coerce_column(list(parents), self._kinds[column])[0] if value is not None]
@@ -297,7 +302,7 @@ class Stage:
                 if progress:
                     progress(staged.table.qualified_name, staged.rows_read)
             case Deleted():
-                staged.add_deleted(item.keys)
+                staged.add_deleted(item.keys, item.at)
             case CompleteSet():
                 staged.complete = True
             case CompleteSpan():

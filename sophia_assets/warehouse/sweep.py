@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from datetime import datetime
 
 import duckdb
 import numpy as np
@@ -10,36 +10,39 @@ import numpy as np
 from sophia_assets.sources.declarations import Table
 from sophia_assets.warehouse import ledger
 from sophia_assets.warehouse.coercion import naive_utc
-from sophia_assets.warehouse.merge import Marks, Verdict, execute_over, key_list, mark, no_rows, target
+from sophia_assets.warehouse.merge import (
+    ROWIDS_AT_ONCE,
+    Marks,
+    Sweep,
+    Tombstones,
+    Verdict,
+    execute_over,
+    key_list,
+    mark,
+    no_rows,
+    said_gone,
+    target,
+)
 from sophia_assets.warehouse.staging import TableStage
 
 _LIVE = "held._deleted_at IS NULL"
 
 
-@dataclass(frozen=True)
-class Sweep:
-    """The rows that get a tombstone, by rowid; `unswept` says why some that did not come are left alone."""
-
-    doomed: Marks
-    unswept: str
-
-
-def find_gone(connection: duckdb.DuckDBPyConnection, staged: TableStage, verdict: Verdict) -> Sweep:
-    """Needs the temporary tables of `merge.judge`.
+def find_gone(connection: duckdb.DuckDBPyConnection, staged: TableStage, verdict: Verdict, *, known: datetime) -> Sweep:
+    """Needs the temporary tables of `merge.judge`; `known`, naive UTC, is the moment of what the system dates not.
 
     A row that came, was listed as present, or was set aside is never taken to be gone, unless its key was deleted;
     nor is one that a load has written that began to read later.
     """
     table = staged.table
-    keys = key_list(table)
-    deleted = np.zeros_like(verdict.held)
-    mark(connection.execute(f"{_live(table)} SEMI JOIN gone USING ({keys}) WHERE {_LIVE}"), deleted)
-    deleted &= ~verdict.settled
+    told, count = _told(connection, table, verdict, known)
+    nothing = np.zeros_like(verdict.held)
     if not staged.is_swept and not staged.replaced:
-        return Sweep(deleted, "")
+        return Sweep(nothing, told, count)
     if staged.unplaced:
-        return Sweep(deleted, "rows came whose key could not be read")
+        return Sweep(nothing, told, count, "rows came whose key could not be read")
     kept = _kept(connection, staged, verdict)
+    kept[told.numbers] = True
     whole = _beyond_the_complete(connection, staged) & ~kept
     children = _children(connection, staged) & ~kept
     unswept = ""
@@ -47,7 +50,31 @@ def find_gone(connection: duckdb.DuckDBPyConnection, staged: TableStage, verdict
     # A read of nothing that would take several rows away is rather a system that is broken; the last one may go.
     if is_silent and int(whole.sum()) > 1 and ledger.is_silence_doubted(connection, table):
         whole, unswept = np.zeros_like(whole), "the system answered with no row at all"
-    return Sweep(deleted | whole | children, unswept)
+    missing = whole | children
+    return Sweep(missing, told, count + int(missing.sum()), unswept)
+
+
+def _told(
+    connection: duckdb.DuckDBPyConnection, table: Table, verdict: Verdict, known: datetime
+) -> tuple[Tombstones, int]:
+    """The held rows whose keys were deleted, with their moments, and how many of them are live.
+
+    A tombstone's moment moves only where the system says another one; one that is replaced ends as it was known.
+    """
+    found = connection.execute(
+        f"SELECT held.rowid, epoch_us(coalesce(said.gone_at, ?)), {_LIVE} FROM {target(table)} AS held "
+        f"INNER JOIN {said_gone(table)} AS said USING ({key_list(table)}) "
+        f"WHERE {_LIVE} OR held._deleted_at <> said.gone_at",
+        [known],
+    )
+    told, count = [], 0
+    for batch in found.to_arrow_reader(ROWIDS_AT_ONCE):
+        rows, moments = batch[0].to_numpy(), batch[1].to_numpy()
+        is_live = batch[2].to_numpy(zero_copy_only=False)
+        wanted = ~verdict.settled[rows] & (is_live | ~verdict.outdated[rows])
+        told.append((rows[wanted], moments[wanted]))
+        count += int((wanted & is_live).sum())
+    return Tombstones.of(told), count
 
 
 def _kept(connection: duckdb.DuckDBPyConnection, staged: TableStage, verdict: Verdict) -> Marks:

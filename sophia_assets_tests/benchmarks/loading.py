@@ -1,7 +1,8 @@
 """`python -m sophia_assets_tests.benchmarks.loading`: what loading costs as a table grows.
 
 Each load runs in a fresh process: a first one of wide rows, one that updates them all, one that finds nothing new
-and sweeps. Prints rows, seconds, rows a second and the peak memory of the process that makes and loads the rows.
+and sweeps. Prints rows, seconds, rows a second and the peak memory of the process that makes and loads the rows. With
+`--versions` the table keeps the versions that are replaced.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -77,16 +79,20 @@ def _row(number: int, version: int, changed: timedelta, random: Random) -> dict[
     }
 
 
-def load_once(home: Path, rows: int, run: int) -> dict[str, float]:
-    """One load in this process; its figures."""
-    warehouse = DuckDBWarehouse(home / "warehouse.duckdb", tables=[DEALS])
+def load_once(home: Path, rows: int, run: int, keeps_versions: bool) -> dict[str, float]:
+    """One load in this process, of a day of its own; its figures."""
+    table = replace(DEALS, keeps_versions=keeps_versions)
+    warehouse = DuckDBWarehouse(home / "warehouse.duckdb", tables=[table])
     began = time.monotonic()
-    window = Window(None, datetime(2026, 1, 1, tzinfo=UTC))
+    window = Window(None, datetime(2026, 1, 1 + run, tzinfo=UTC))
     key = LoadKey("bench", "deals", window)
-    [result] = warehouse.load(Load(f"run-{run}", "run", [DEALS], window, key=key), lambda _: pages(rows, min(run, 1)))
+    [result] = warehouse.load(Load(f"run-{run}", "run", [table], window, key=key), lambda _: pages(rows, min(run, 1)))
     seconds = time.monotonic() - began
     expected = [(rows, 0, 0), (0, rows, 0), (0, 0, rows)][run]
     assert (result.inserted, result.updated, result.unchanged) == expected, result
+    if keeps_versions:
+        [kept] = warehouse.query(f"SELECT count(*) AS n FROM {table.history_name}").to_pylist()
+        assert kept["n"] == (rows if run else 0)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
     return {"seconds": seconds, "peak_mb": peak}
 
@@ -95,17 +101,19 @@ def main() -> None:
     """Measures and prints a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, nargs="+", default=[5_000, 100_000, 500_000, 2_000_000])
+    parser.add_argument("--versions", action="store_true")
     parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
         home, rows, run = options.one
-        print(json.dumps(load_once(Path(home), int(rows), int(run))))
+        print(json.dumps(load_once(Path(home), int(rows), int(run), options.versions)))
         return
     print("| load | rows | seconds | rows/s | peak MB |\n|---|---|---|---|---|")
     for rows in options.rows:
         with tempfile.TemporaryDirectory() as home:
             for run, name in enumerate(_LOADS):
                 command = [sys.executable, "-m", __spec__.name, "--one", home, str(rows), str(run)]
+                command += ["--versions"] if options.versions else []
                 found = json.loads(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
                 seconds = found["seconds"]
                 print(

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from sophia_assets.sandbox.company_data import CompanyData
-from sophia_assets.sources.declarations import ReadItem, Rows, Source, Window
+from sophia_assets.sources.declarations import ColumnType, ReadItem, Rows, Source, Table, Window
 from sophia_assets_tests.sources.wrapped import Wrapped
 
 
@@ -78,6 +78,13 @@ _DELETIONS: Mapping[str, Callable[[Any], None]] = {
     "pinecone": _delete_from_pinecone,
     "redis": _delete_from_redis,
 }
+
+
+def renamed(table: Table, row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The row with another value in its first text column beside the key, if it has one."""
+    texts = (c.name for c in table.columns if c.type is ColumnType.STRING and c.name not in table.primary_key)
+    name = next(texts, None)
+    return row if name is None else {**row, name: f"{row.get(name)} before"}
 
 
 class Altering(Wrapped):

@@ -17,7 +17,7 @@ from sophia_assets.sandbox.company_data import CompanyData, HubSpotRecord, Prope
 Rows = dict[tuple[str, ...], dict[str, str | None]]
 """Rows of one table by primary key, in the order of `Table.primary_key`."""
 
-_HISTORY = ("dealstage", "amount", "closedate")
+_HISTORY = ("dealstage", "amount", "closedate", "hubspot_owner_id", "dealname")
 
 
 def expected(system: str, company: CompanyData) -> dict[str, Rows]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from fractions import Fraction
+from itertools import combinations
+from statistics import median
 
-from sophia_assets_tests.end_to_end.recomputed_metrics import METRICS, Company, Entity, MetricWords
+from sophia_assets_tests.end_to_end.recomputed_metrics import METRICS, Company
+from sophia_assets_tests.end_to_end.recomputed_words import Entity, MetricWords
 from sophia_assets_tests.end_to_end.shown_values import (
     Span,
     compared_spans,
@@ -26,6 +29,8 @@ Key = tuple[str, str, str, str]
 MOST_ENTITIES = 500
 
 STOCKS = {name for name, words in METRICS.items() if "as_of" in {*words.periods, *words.breakdowns.values()}}
+# The least points and days that a trend and a run-rate need.
+LEAST_POINTS, LEAST_DAYS = 6, 5
 
 
 @dataclass(frozen=True)
@@ -46,13 +51,19 @@ class Expected:
     shown: dict[str, str | None]
 
 
-def recompute(answers: Answers, day: date, first_day: date) -> dict[Key, Expected]:
-    """Every fact of `day` by key; nothing is compared to a time before `first_day`."""
+def recompute(
+    answers: Answers, day: date, first_day: date, unknown: Collection[str] = (), since: Mapping[str, date] | None = None
+) -> dict[Key, Expected]:
+    """Every fact of `day` by key; nothing is compared to a time before `first_day`.
+
+    `unknown` names metrics of which nothing is known on the day, `since` the first day of which a metric is known.
+    """
     company = Company(answers)
     found: dict[Key, Expected] = {}
     for name, words in METRICS.items():
-        if words.system in answers.systems:
-            for fact in _Recomputation(company, name, words, day, first_day).facts():
+        if words.system in answers.systems and name not in unknown:
+            known_from = max(first_day, (since or {}).get(name, first_day))
+            for fact in _Recomputation(company, name, words, day, known_from).facts():
                 assert fact.key not in found
                 found[fact.key] = fact
     return found
@@ -65,12 +76,14 @@ class _Recomputation:
         self.company, self.name, self.words, self.day, self.first_day = company, name, words, day, first_day
 
     def facts(self) -> Iterator[Expected]:
-        for key in self.words.periods:
+        for place, key in enumerate(self.words.periods):
             now, before = self._spans(key)
             fact = self._fact(
                 (self.name, key, "", ""), now, self._whole(now), self._whole(before) if before else None, before
             )
             if fact:
+                fact.shown["run_rate_display"] = self._run_rate(key, fact.value)
+                fact.shown["trend_display"] = self._trend() if place == 0 else None
                 yield fact
         for grain in self.words.series:
             for key, span in trend_spans(grain, self.day).items():
@@ -107,7 +120,29 @@ class _Recomputation:
 
     def _spans(self, key: str) -> tuple[Span, Span | None]:
         now, before = compared_spans(key, self.day)
-        return now, before if before.start >= self.first_day else None
+        return now, before if before.start >= self.first_day and not self.words.is_snapshot else None
+
+    def _run_rate(self, key: str, value: Fraction) -> str | None:
+        if not self.words.run_rate or key != "qtd":
+            return None
+        start = compared_spans(key, self.day)[0].start
+        days = [start + timedelta(days=step) for step in range(92)]
+        working = [day for day in days if day.weekday() < 5 and (day.month - 1) // 3 == (start.month - 1) // 3]
+        elapsed = sum(day <= self.day for day in working)
+        if elapsed < LEAST_DAYS or elapsed == len(working):
+            return None
+        return shown(value / elapsed * len(working), self.words.unit, self.words.form)
+
+    def _trend(self) -> str | None:
+        for grain, noun in (("month", "months"), ("week", "weeks")):
+            spans = trend_spans(grain, self.day).values() if grain in self.words.series else ()
+            whole = [s for s in spans if s.start >= self.first_day and (grain == "week" or _ends_month(s.end))]
+            whole.sort(key=lambda span: span.start)
+            values = [self._whole(span) for span in whole]
+            known = [value for value in values if value is not None]
+            if len(known) == len(values) >= LEAST_POINTS:
+                return f"{_course(known)} over {len(known)} {noun}"
+        return None
 
     def _items(self, span: Span) -> list[tuple[object, dict[str, Entity]]]:
         # What stood on a day is judged by what was known at its end, what happened by what is known today.
@@ -121,7 +156,22 @@ class _Recomputation:
         return self.words.aggregate(values)
 
     def _whole(self, span: Span) -> Fraction | None:
+        if self.words.parts:
+            return self._ratio(span, *self.words.parts)
         return self._value([value for value, _ in self._items(span)])
+
+    def _ratio(self, span: Span, above: str, below: str) -> Fraction | None:
+        of, per = (
+            _Recomputation(self.company, name, METRICS[name], self.day, self.first_day) for name in (above, below)
+        )
+        base = span
+        if below in STOCKS and above not in STOCKS:
+            # What happened in a period is measured by what stood before it.
+            base = Span(span.start - timedelta(days=1), span.start - timedelta(days=1))
+            if base.start < self.first_day:
+                return None
+        top, bottom = of._whole(span), per._whole(base)
+        return top / bottom if top is not None and bottom else None
 
     def _by(self, dimension: str, span: Span) -> tuple[dict[str, Fraction | None], dict[str, str]]:
         groups: dict[str, list[object]] = {}
@@ -146,14 +196,14 @@ class _Recomputation:
         rank: int | None = None,
         whole: Fraction | None = None,
     ) -> Expected | None:
-        unit = self.words.unit
+        unit, form = self.words.unit, self.words.form
         before = before if before_span else None
         if now is None:
             return None
         delta = None if before is None else now - before
         change = delta / before if delta is not None and before and before > 0 and unit != "percent" else None
         share = now / whole if name and whole and self.words.is_additive else None
-        size = None if delta is None else shown_delta(delta, unit)
+        size = None if delta is None else shown_delta(delta, unit, form)
         return Expected(
             key=key,
             unit=unit,
@@ -167,11 +217,13 @@ class _Recomputation:
             rank=rank,
             direction=_direction(delta, size),
             shown={
-                "display": shown(now, unit),
-                "previous_display": None if before is None else shown(before, unit),
+                "display": shown(now, unit, form),
+                "previous_display": None if before is None else shown(before, unit, form),
                 "delta_display": size,
                 "change_display": None if change is None else shown_change(change),
                 "share_display": None if share is None else shown(share, "percent"),
+                "run_rate_display": None,
+                "trend_display": None,
             },
         )
 
@@ -182,3 +234,29 @@ def _direction(delta: Fraction | None, size: str | None) -> str | None:
     if not re.search("[1-9]", size):
         return "flat"
     return "up" if delta > 0 else "down"
+
+
+def _ends_month(day: date) -> bool:
+    return (day + timedelta(days=1)).day == 1
+
+
+def _course(values: list[Fraction]) -> str:
+    """The direction of a series, if so many pairs in one order come about by chance at most once in twenty times."""
+    pairs = list(combinations(values, 2))
+    surplus = sum((later > earlier) - (later < earlier) for earlier, later in pairs)
+    slopes = [(values[j] - values[i]) / (j - i) for i, j in combinations(range(len(values)), 2)]
+    if not median(slopes) or _chance(len(values), abs(surplus)) > Fraction(1, 20):
+        return "no clear trend"
+    return "an upward trend" if median(slopes) > 0 else "a downward trend"
+
+
+def _chance(count: int, surplus: int) -> Fraction:
+    """How likely a random order has at least this surplus: by the surpluses that each further value may add."""
+    chances = {0: Fraction(1)}
+    for others in range(1, count):
+        following: dict[int, Fraction] = {}
+        for held, chance in chances.items():
+            for added in range(-others, others + 1, 2):
+                following[held + added] = following.get(held + added, Fraction(0)) + chance / (others + 1)
+        chances = following
+    return sum((chance for held, chance in chances.items() if abs(held) >= surplus), Fraction(0))

@@ -8,26 +8,28 @@ the versions of its properties before that moment.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from fractions import Fraction
 from itertools import pairwise
-from statistics import median
 from typing import Any
 
+from sophia_assets_tests.end_to_end.recomputed_words import (
+    Entity,
+    Item,
+    MetricWords,
+    Select,
+    different,
+    largest,
+    mean,
+    middle,
+    number,
+    smallest,
+    total,
+)
+from sophia_assets_tests.end_to_end.recomputed_work import WORK
 from sophia_assets_tests.end_to_end.shown_values import Span
 from sophia_assets_tests.end_to_end.stand_in_answers import Answers, Deal, Stage
-
-Entity = tuple[str, str]
-"""An id and the name that is shown."""
-
-
-@dataclass(frozen=True)
-class Item:
-    """What a metric aggregates: a number (None where the system has none) and the entities it belongs to."""
-
-    value: Any
-    entities: dict[str, Entity]
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class DealState:
     """A deal as it stood at a moment."""
 
     deal: Deal
+    name: str
+    owner_id: str | None
     stage: Stage
     amount: Fraction | None
     close_day: date | None
@@ -55,23 +59,27 @@ class Company:
         self._states: dict[datetime, list[tuple[DealState, dict[str, Entity]]]] = {}
 
     def deals_at(self, moment: datetime) -> list[tuple[DealState, dict[str, Entity]]]:
-        """Every deal that existed just before `moment`, as it stood then, with its entities."""
+        """Every deal that existed just before `moment` and was not archived, as it stood then, with its entities."""
         if moment not in self._states:
             states = (self._state(deal, moment) for deal in self.answers.deals)
             self._states[moment] = [(state, self._entities(state)) for state in states if state]
         return self._states[moment]
 
     def _state(self, deal: Deal, moment: datetime) -> DealState | None:
-        stages, amounts, closes = (
+        stages, amounts, closes, owners, names = (
             [version for version in versions if version[0] < moment]
-            for versions in (deal.stages, deal.amounts, deal.close_dates)
+            for versions in (deal.stages, deal.amounts, deal.close_dates, deal.owners, deal.names)
         )
         if not stages and not amounts and not closes:
+            return None
+        if deal.archived is not None and deal.archived < moment:
             return None
         days = [self.answers.day_of(datetime.fromisoformat(text)) if text else None for _, text in closes]
         entered = next(at for index, (at, stage) in enumerate(stages) if all(s == stage for _, s in stages[index:]))
         return DealState(
             deal=deal,
+            name=(names[-1][1].strip() if names else "") or f"Deal {deal.id}",
+            owner_id=owners[-1][1] or None if owners else None,
             stage=self.answers.stages[stages[-1][1]],
             amount=Fraction(amounts[-1][1]) if amounts and amounts[-1][1] else None,
             close_day=days[-1] if days else None,
@@ -82,11 +90,11 @@ class Company:
 
     def _entities(self, state: DealState) -> dict[str, Entity]:
         deal = state.deal
-        found = {"deal": (deal.id, deal.name), "stage": (state.stage.id, state.stage.label)}
-        if deal.owner_id:
-            owner = self.answers.owners.get(deal.owner_id)
+        found = {"deal": (deal.id, state.name), "stage": (state.stage.id, state.stage.label)}
+        if state.owner_id:
+            owner = self.answers.owners.get(state.owner_id)
             name = f"{owner['firstName'] or ''} {owner['lastName'] or ''}".strip() if owner else "Unassigned"
-            found["owner"] = (deal.owner_id, name or f"Owner {deal.owner_id}")
+            found["owner"] = (state.owner_id, name or f"Owner {state.owner_id}")
         if deal.company_id in self.answers.companies:
             found["account"] = (deal.company_id, str(self.answers.company_name(deal.company_id)))
             industry = str(self.answers.companies[deal.company_id]["industry"] or "").strip().replace("_", " ")
@@ -100,69 +108,22 @@ class Company:
             return {}
         return {"account": (company_id, self.answers.company_name(company_id, name) or f"Account {company_id}")}
 
-    def terms(self) -> Iterator[tuple[dict[str, Any], dict[str, Any] | None, bool]]:
-        """Each subscription term with the one before it, and whether it is the subscription's last."""
-        by_subscription: dict[str, list[dict[str, Any]]] = {}
-        for term in sorted(self.answers.terms, key=lambda term: term["valid_from"]):
-            by_subscription.setdefault(term["subscription_id"], []).append(term)
-        for terms in by_subscription.values():
-            for index, term in enumerate(terms):
-                yield term, terms[index - 1] if index else None, index == len(terms) - 1
-
-
-Select = Callable[[Company, Span, datetime], Iterator[Item]]
-Aggregate = Callable[[Sequence[Any]], Fraction | None]
-
-
-def total(values: Sequence[Any]) -> Fraction | None:
-    known = [Fraction(value) for value in values if value is not None]
-    return sum(known, Fraction(0)) if known else None
-
-
-def number(values: Sequence[Any]) -> Fraction | None:
-    return Fraction(len(values)) if values else None
-
-
-def different(values: Sequence[Any]) -> Fraction | None:
-    return Fraction(len({value for value in values if value is not None})) if values else None
-
-
-def mean(values: Sequence[Any]) -> Fraction | None:
-    known = [Fraction(value) for value in values if value is not None]
-    return sum(known, Fraction(0)) / len(known) if known else None
-
-
-def middle(values: Sequence[Any]) -> Fraction | None:
-    return Fraction(median([Fraction(value) for value in values])) if values else None
-
-
-def largest(values: Sequence[Any]) -> Fraction | None:
-    return Fraction(max(values)) if values else None
-
-
-def smallest(values: Sequence[Any]) -> Fraction | None:
-    return Fraction(min(values)) if values else None
-
-
-ADDITIVE = (total, number, different)
-
-
-@dataclass(frozen=True)
-class MetricWords:
-    """What the catalog says of a metric, written again."""
-
-    system: str
-    select: Select
-    aggregate: Aggregate
-    unit: str
-    periods: tuple[str, ...] = ()
-    series: tuple[str, ...] = ()
-    breakdowns: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def is_additive(self) -> bool:
-        """Whether nothing means zero."""
-        return self.aggregate in ADDITIVE
+    def revenue_moves(self) -> Iterator[tuple[dict[str, Entity], date, Fraction, Fraction, bool]]:
+        """Each day on which an account's recurring revenue moved: before, after, and whether it ever paid before."""
+        by_account: dict[Any, list[dict[str, Any]]] = {}
+        for term in self.answers.terms:
+            by_account.setdefault(term["account_id"] or term["account_name"], []).append(term)
+        for terms in by_account.values():
+            entities = self.account(terms[0]["account_id"], terms[0]["account_name"])
+            before, was_customer = Fraction(0), False
+            for day in sorted({day for term in terms for day in (term["valid_from"], term["valid_to"]) if day}):
+                running = [
+                    t for t in terms if t["valid_from"] <= day and (t["valid_to"] is None or t["valid_to"] > day)
+                ]
+                after = sum((Fraction(term["mrr"]) for term in running), Fraction(0))
+                if after != before:
+                    yield entities, day, before, after, was_customer
+                before, was_customer = after, was_customer or after > 0
 
 
 def _deals(counts: Callable[[DealState, Span], bool], value: Callable[[DealState, Span], Any]) -> Select:
@@ -229,7 +190,7 @@ def _running(value: Callable[[dict[str, Any], Span], Any]) -> Select:
             if term["valid_from"] <= span.end and (term["valid_to"] is None or term["valid_to"] > span.end):
                 found = value(term, span)
                 if found is not None:
-                    yield Item(found, company.account(term["account_id"], term["account_name"]))
+                    yield Item(found, company.account(term["account_id"], term["account_name"]) | _plan(term))
 
     return select
 
@@ -244,16 +205,17 @@ def _until_renewal(term: dict[str, Any], span: Span) -> int | None:
     return (renewal - span.end).days if renewal and renewal > span.end else None
 
 
-def _movement(kind: str) -> Select:
+def _movement(*kinds: str, signed: bool = False) -> Select:
     def select(company: Company, span: Span, known: datetime) -> Iterator[Item]:
-        for term, before, is_last in company.terms():
-            change = term["mrr"] - before["mrr"] if before else term["mrr"]
-            moved = "new" if before is None else "expansion" if change > 0 else "contraction" if change < 0 else ""
-            entities = company.account(term["account_id"], term["account_name"])
-            if moved == kind and _within(term["valid_from"], span):
-                yield Item(abs(change), entities)
-            if kind == "churn" and is_last and _within(term["valid_to"], span):
-                yield Item(term["mrr"], entities)
+        for entities, day, before, after, was_customer in company.revenue_moves():
+            if before == 0:
+                kind = "reactivation" if was_customer else "new"
+            elif after == 0:
+                kind = "churn"
+            else:
+                kind = "expansion" if after > before else "contraction"
+            if kind in kinds and _within(day, span):
+                yield Item(after - before if signed else abs(after - before), entities)
 
     return select
 
@@ -280,6 +242,10 @@ def _scores(company: Company, span: Span, known: datetime) -> Iterator[Item]:
             yield Item(answer["score"], company.account(answer["account_id"], answer["account_name"]))
 
 
+def _low_scores(company: Company, span: Span, known: datetime) -> Iterator[Item]:
+    return (item for item in _scores(company, span, known) if item.value <= 2)
+
+
 def _calls(value: Callable[[Any], Any], heard: Callable[[str], bool] | None = None) -> Select:
     def select(company: Company, span: Span, known: datetime) -> Iterator[Item]:
         for call in company.answers.calls:
@@ -301,15 +267,48 @@ def _is_competitor(tracker: str) -> bool:
     return tracker.startswith("Competitor: ")
 
 
+def _paid(value: Callable[[dict[str, Any]], Any]) -> Select:
+    def select(company: Company, span: Span, known: datetime) -> Iterator[Item]:
+        for invoice in company.answers.invoices:
+            if _within(invoice["paid_on"], span) and value(invoice) is not None:
+                yield Item(value(invoice), company.account(invoice["account_id"], invoice["account_name"]))
+
+    return select
+
+
+def _pay_days(invoice: dict[str, Any]) -> int | None:
+    return (invoice["paid_on"] - invoice["issued_on"]).days if invoice["issued_on"] <= invoice["paid_on"] else None
+
+
+def _plan(term: dict[str, Any]) -> dict[str, Entity]:
+    return {"plan": (term["plan"], term["plan"])} if term["plan"] else {}
+
+
+def _value_won(values: Sequence[Any]) -> Fraction | None:
+    """The part of all amounts that was won; unknown where none was."""
+    won = [amount for amount, is_won in values if is_won and amount is not None]
+    closed = [amount for amount, _ in values if amount is not None]
+    return sum(won, Fraction(0)) / sum(closed) if won and sum(closed) else None
+
+
+def _satisfied(values: Sequence[Any]) -> Fraction | None:
+    return Fraction(sum(score >= 4 for score in values), len(values)) if values else None
+
+
+def _nothing(company: Company, span: Span, known: datetime) -> Iterator[Item]:
+    """A ratio has no items: its parts have."""
+    return iter(())
+
+
 _SALES = "hubspot"
 _BOTH = ("qtd", "last_30d")
 METRICS: dict[str, MetricWords] = {
     "bookings": MetricWords(
         _SALES, _deals(_won, _amount), total, "usd", _BOTH, ("week", "month", "quarter"),
-        {"owner": "qtd", "account": "qtd", "industry": "qtd", "deal": "last_7d"},
+        {"owner": "qtd", "account": "qtd", "industry": "qtd", "deal": "last_7d"}, run_rate=True,
     ),
     "deals_won": MetricWords(
-        _SALES, _deals(_won, _one), number, "count", _BOTH, ("month", "quarter"), {"owner": "qtd"}
+        _SALES, _deals(_won, _one), number, "count", _BOTH, ("month", "quarter"), {"owner": "qtd"}, run_rate=True
     ),
     "deals_lost": MetricWords(_SALES, _deals(_lost, _one), number, "count", _BOTH, ("month", "quarter")),
     "lost_value": MetricWords(_SALES, _deals(_lost, _amount), total, "usd", _BOTH),
@@ -358,7 +357,7 @@ METRICS: dict[str, MetricWords] = {
     "days_to_renewal": MetricWords(
         "snowflake", _running(_until_renewal), smallest, "days", (), (), {"account": "as_of"}
     ),
-    "new_mrr": MetricWords("snowflake", _movement("new"), total, "usd", _BOTH),
+    "new_mrr": MetricWords("snowflake", _movement("new"), total, "usd", _BOTH, run_rate=True),
     "expansion_mrr": MetricWords(
         "snowflake", _movement("expansion"), total, "usd", _BOTH, (), {"account": "last_30d"}
     ),
@@ -390,4 +389,45 @@ METRICS: dict[str, MetricWords] = {
         "gong", _calls(lambda c: c.id, "Churn risk".__eq__), different, "count", ("last_30d", "last_60d"), (),
         {"account": "last_60d"},
     ),
+    "win_rate_by_value": MetricWords(
+        _SALES,
+        _deals(lambda s, p: _won(s, p) or _lost(s, p), lambda s, p: (s.amount, s.stage.is_won)), _value_won, "percent",
+        _BOTH,
+    ),
+    "deals_without_amount": MetricWords(
+        _SALES, _deals(lambda s, p: _open(s, p) and s.amount is None, _one), number, "count", ("as_of",), (),
+        {"owner": "as_of"},
+    ),
+    "arr": MetricWords(
+        "snowflake", _running(lambda t, p: t["mrr"] * 12), total, "usd", ("as_of",), (), {"plan": "as_of"}
+    ),
+    "revenue_per_customer": MetricWords(
+        "snowflake", _nothing, mean, "usd", ("as_of",), ("month",), parts=("mrr", "active_customers")
+    ),
+    "net_new_mrr": MetricWords(
+        "snowflake", _movement("new", "reactivation", "expansion", "contraction", "churn", signed=True), total, "usd",
+        _BOTH, ("month",),
+    ),
+    "revenue_churn_rate": MetricWords(
+        "snowflake", _nothing, mean, "percent", ("last_30d", "qtd"), parts=("churned_mrr", "mrr")
+    ),
+    "expansion_rate": MetricWords(
+        "snowflake", _nothing, mean, "percent", ("last_30d", "qtd"), parts=("expansion_mrr", "mrr")
+    ),
+    "invoices_overdue": MetricWords("snowflake", _overdue(lambda i, p: 1), number, "count", ("as_of",)),
+    "payments_received": MetricWords("snowflake", _paid(lambda i: i["amount"]), total, "usd", _BOTH, ("month",)),
+    "days_to_pay": MetricWords("snowflake", _paid(_pay_days), mean, "days", _BOTH),
+    "customers_lost": MetricWords(
+        "snowflake", _movement("churn"), number, "count", ("last_30d", "qtd")
+    ),
+    "satisfied_share": MetricWords(
+        "snowflake", _scores, _satisfied, "percent", ("last_60d", "last_30d"), ("month",)
+    ),
+    "low_scores": MetricWords(
+        "snowflake", _low_scores, number, "count", ("last_30d",), (), {"account": "last_60d"}
+    ),
+    "actions_per_account": MetricWords(
+        "marts", _nothing, mean, "number", ("last_30d",), parts=("product_actions", "active_accounts"), form="whole"
+    ),
+    **WORK,
 }  # fmt: skip

@@ -5,6 +5,7 @@ Exact fractions only: what is shown is the true value, rounded half up at its la
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import date, timedelta
 from fractions import Fraction
@@ -19,9 +20,13 @@ def rounded(value: Fraction, places: int) -> str:
     return f"{int(head):,}{tail}"
 
 
-def shown(value: Fraction, unit: str) -> str:
-    """A value in its unit's form."""
+_PLACES = {"percent": 1, "score": 1, "number": 1}
+
+
+def shown(value: Fraction, unit: str, form: str = "") -> str:
+    """A value in its unit's form, or in the decimals that `form` asks for."""
     size = abs(value)
+    places = {"": _PLACES.get(unit, 0), "whole": 0, "tenths": 1}[form]
     if unit == "usd":
         if size >= Fraction(999_500):
             text = f"${rounded(size / 1_000_000, 2)}M"
@@ -30,22 +35,19 @@ def shown(value: Fraction, unit: str) -> str:
         else:
             text = f"${rounded(size, 0)}"
     elif unit == "percent":
-        text = f"{rounded(size * 100, 1)}%"
-    elif unit == "score":
-        text = rounded(size, 1)
+        text = f"{rounded(size * 100, places)}%"
     else:
-        number = rounded(size, 0)
-        one = number == "1"
-        text = number if unit == "count" else f"{number} {unit[:-1] if one else unit}"
-    return text
+        number = rounded(size, places)
+        text = number if unit in ("count", "number", "score") else f"{number} {unit[:-1] if number == '1' else unit}"
+    return f"-{text}" if value < 0 and re.search("[1-9]", text) else text
 
 
-def shown_delta(delta: Fraction, unit: str) -> str:
+def shown_delta(delta: Fraction, unit: str, form: str = "") -> str:
     """The size of a move."""
     if unit == "percent":
         points = rounded(abs(delta) * 100, 1)
         return f"{points} {'point' if points == '1.0' else 'points'}"
-    return shown(abs(delta), unit)
+    return shown(abs(delta), unit, form)
 
 
 def shown_change(change: Fraction) -> str:

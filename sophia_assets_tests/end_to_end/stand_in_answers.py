@@ -7,7 +7,7 @@ Every moment is aware UTC; `day_of` gives its day in the business time zone.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from fractions import Fraction
 from typing import Any
@@ -17,16 +17,19 @@ from sophia_assets_tests.sandbox.clients import Client, gong_client, hubspot_cli
 
 Record = dict[str, Any]
 
+_WATCHED = "dealstage,amount,closedate,hubspot_owner_id,dealname"
+
 
 @dataclass(frozen=True)
 class Deal:
-    """A deal with the versions of its watched properties, oldest first."""
+    """A deal with the versions of its watched properties, oldest first; `archived` since when it is gone, if it is."""
 
     id: str
-    name: str
     created: datetime
-    owner_id: str | None
+    archived: datetime | None
     company_id: str | None
+    names: list[tuple[datetime, str]]
+    owners: list[tuple[datetime, str]]
     stages: list[tuple[datetime, str]]
     amounts: list[tuple[datetime, str]]
     close_dates: list[tuple[datetime, str]]
@@ -57,7 +60,7 @@ class Call:
 
 @dataclass
 class Answers:
-    """Everything the three systems answered. `systems` names those that are there."""
+    """Everything the three systems answered. `systems` names those that are there, and `marts` where rows are."""
 
     zone: ZoneInfo
     systems: frozenset[str]
@@ -69,6 +72,11 @@ class Answers:
     terms: list[Record] = field(default_factory=list)
     invoices: list[Record] = field(default_factory=list)
     answers: list[Record] = field(default_factory=list)
+    marts: dict[str, list[Record]] = field(default_factory=dict)
+
+    def with_marts(self, marts: dict[str, list[Record]]) -> Answers:
+        """These answers with the rows of marts, by which metrics of `recomputed_work` are computed."""
+        return replace(self, marts=marts, systems=self.systems | {"marts"})
 
     def day_of(self, moment: datetime) -> date:
         """The business day of a moment."""
@@ -110,15 +118,17 @@ def read_answers(env: Mapping[str, str], timezone: str = "UTC") -> Answers:
 
 
 def _read_hubspot(client: Client, found: Answers) -> None:
-    deals = _pages(
-        client,
-        "/crm/v3/objects/deals",
-        limit=50,
-        properties="dealname,hubspot_owner_id,createdate,dealstage,amount,closedate",
-        propertiesWithHistory="dealstage,amount,closedate",
-        associations="companies",
-    )
-    found.deals = [_deal(record) for record in deals]
+    for archived in ("false", "true"):
+        deals = _pages(
+            client,
+            "/crm/v3/objects/deals",
+            limit=50,
+            properties=f"createdate,{_WATCHED}",
+            propertiesWithHistory=_WATCHED,
+            associations="companies",
+            archived=archived,
+        )
+        found.deals += [_deal(record) for record in deals]
     for record in _pages(client, "/crm/v3/objects/companies", limit=100, properties="name,industry"):
         found.companies[record["id"]] = record["properties"]
     for archived in ("false", "true"):
@@ -148,10 +158,11 @@ def _deal(record: Record) -> Deal:
     companies = [entry["id"] for entry in record.get("associations", {}).get("companies", {}).get("results", ())]
     return Deal(
         id=record["id"],
-        name=(properties["dealname"] or "").strip() or f"Deal {record['id']}",
         created=_moment(properties["createdate"]),
-        owner_id=properties["hubspot_owner_id"],
+        archived=_moment(record["archivedAt"]) if record["archived"] else None,
         company_id=min(companies, default=None),
+        names=_versions(record, "dealname"),
+        owners=_versions(record, "hubspot_owner_id"),
         stages=_versions(record, "dealstage"),
         amounts=_versions(record, "amount"),
         close_dates=_versions(record, "closedate"),

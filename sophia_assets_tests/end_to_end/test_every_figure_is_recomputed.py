@@ -14,11 +14,19 @@ import pytest
 
 from sophia_assets_tests.end_to_end.comparison import differences
 from sophia_assets_tests.end_to_end.recomputed_facts import Expected, Key, recompute
+from sophia_assets_tests.end_to_end.recomputed_work import KEPT_BY_READING
 from sophia_assets_tests.end_to_end.whole_runs import WholeRun, fact_key
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.takes(40)]
 
-FIGURE_KEYS = ("display", "previous_display", "delta_display", "change_display", "share_display")
+FIGURE_KEYS = (
+    "display",
+    "previous_display",
+    "delta_display",
+    "change_display",
+    "share_display",
+    "run_rate_display",
+)
 _MONTH = "(?:January|February|March|April|May|June|July|August|September|October|November|December)"
 # What counts no thing: days of the calendar and the lengths of periods.
 _CALENDAR = re.compile(rf"\d{{1,2}} {_MONTH}(?: \d{{4}})?|the (?:last )?\d+ days(?= before|[.,:;]|$| )|in Q\d \d{{4}}")
@@ -28,8 +36,9 @@ _CALENDAR = re.compile(rf"\d{{1,2}} {_MONTH}(?: \d{{4}})?|the (?:last )?\d+ days
 def expected(first_run: WholeRun) -> dict[Key, Expected]:
     company = first_run.company
     answers = first_run.answers()
-    assert answers.systems == {"hubspot", "gong", "snowflake"}
-    return recompute(answers, date.fromisoformat(first_run.day), date.fromisoformat(company["first_day"]))
+    assert answers.systems == {"hubspot", "gong", "snowflake", "marts"}
+    day = date.fromisoformat(first_run.day)
+    return recompute(answers, day, date.fromisoformat(company["first_day"]), since=dict.fromkeys(KEPT_BY_READING, day))
 
 
 @pytest.fixture(scope="module")

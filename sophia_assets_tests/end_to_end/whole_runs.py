@@ -17,8 +17,10 @@ import duckdb
 import pandas as pd
 import pytest
 
+from sophia_assets.metrics.facts_frame import facts_from_frame
 from sophia_assets.sandbox.config import SandboxConfig
 from sophia_assets.sandbox.launch import start_sandbox
+from sophia_assets_tests.end_to_end.recomputed_work import MARTS
 from sophia_assets_tests.end_to_end.stand_in_answers import Answers, read_answers
 
 SOPHIA = Path(sys.executable).with_name("sophia")
@@ -63,8 +65,18 @@ class WholeRun:
         with duckdb.connect(str(self.home / "warehouse.duckdb"), read_only=True) as connection:
             return list(connection.execute(sql).fetchall())
 
+    def unknown(self) -> set[str]:
+        """The metrics of which nothing is known of the day."""
+        frame = pd.read_parquet(self.home / "facts" / f"{self.day}.parquet")
+        return {entry.metric for entry in facts_from_frame(frame).unknown}
+
+    def marts(self) -> dict[str, list[dict[str, Any]]]:
+        """The rows of the marts by which metrics of `recomputed_work` are computed."""
+        with duckdb.connect(str(self.home / "warehouse.duckdb"), read_only=True) as connection:
+            return {mart: connection.execute(f"SELECT * FROM {mart}").to_arrow_table().to_pylist() for mart in MARTS}
+
     def answers(self) -> Answers:
-        """The same company's answers, from stand-ins of one's own without rate limits."""
+        """The same company's answers, from stand-ins of one's own without rate limits, and the marts' rows."""
         held = self.company
         config = SandboxConfig(
             seed=held["seed"],
@@ -73,7 +85,7 @@ class WholeRun:
             limits=False,
         )
         with start_sandbox(config) as sandbox:
-            return read_answers(sandbox.endpoints.env)
+            return read_answers(sandbox.endpoints.env).with_marts(self.marts())
 
 
 def fact_key(fact: dict[str, Any]) -> tuple[str, str, str, str]:

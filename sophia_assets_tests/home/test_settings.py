@@ -123,3 +123,47 @@ def test_nothing_needs_the_sandbox_where_every_system_is_live_off_or_elsewhere()
         "SNOWFLAKE_HOST": "h",
     }
     assert not load_settings(elsewhere).uses_sandbox
+
+
+SOURCE = {
+    "SOPHIA_SNOWFLAKE_MODE": "live",
+    "SNOWFLAKE_ACCOUNT": "acme-main",
+    "SNOWFLAKE_USER": "reader",
+    "SNOWFLAKE_PRIVATE_KEY_PATH": "/keys/reader.p8",
+    "SNOWFLAKE_DATABASE": "COMPANY",
+    "SNOWFLAKE_WAREHOUSE": "READING",
+    "SNOWFLAKE_ROLE": "READER",
+}
+
+
+def test_the_warehouse_is_a_file_unless_it_is_set() -> None:
+    assert load_settings({}).warehouse == "duckdb"
+    assert load_settings({"SOPHIA_WAREHOUSE": "Snowflake"}).warehouse == "snowflake"
+    with pytest.raises(ConfigurationError, match="Allowed: duckdb, snowflake"):
+        load_settings({"SOPHIA_WAREHOUSE": "bigquery"})
+
+
+def test_the_warehouse_uses_the_source_s_login_but_never_its_database() -> None:
+    found = load_settings({**SOURCE, "SOPHIA_WAREHOUSE_SNOWFLAKE_ROLE": "LOADER"}).snowflake_warehouse(None)
+
+    assert (found["account"], found["user"], found["private_key_path"]) == ("acme-main", "reader", "/keys/reader.p8")
+    assert (found["database"], found["warehouse"], found["role"]) == ("SOPHIA", "READING", "LOADER")
+
+
+def test_a_warehouse_with_an_account_of_its_own_takes_nothing_from_the_source() -> None:
+    own = {"ACCOUNT": "acme-data", "USER": "loader", "PASSWORD": "secret", "WAREHOUSE": "LOADING", "DATABASE": "DATA"}
+    given = {f"SOPHIA_WAREHOUSE_SNOWFLAKE_{name}": value for name, value in own.items()}
+    found = load_settings({**SOURCE, **given}).snowflake_warehouse(None)
+
+    assert {name: value for name, value in found.items() if value} == {k.lower(): v for k, v in own.items()}
+
+
+def test_a_warehouse_without_a_credential_is_refused() -> None:
+    given = {"SOPHIA_WAREHOUSE_SNOWFLAKE_ACCOUNT": "acme-data", "SOPHIA_WAREHOUSE_SNOWFLAKE_USER": "loader"}
+    with pytest.raises(ConfigurationError, match="SOPHIA_WAREHOUSE_SNOWFLAKE_WAREHOUSE is not set"):
+        load_settings(given).snowflake_warehouse(None)
+
+
+def test_a_sandboxed_warehouse_needs_the_sandbox() -> None:
+    with pytest.raises(ConnectionFailed, match="sandbox is not running"):
+        load_settings({"SOPHIA_WAREHOUSE": "snowflake"}).snowflake_warehouse(None)

@@ -28,9 +28,10 @@ from sophia_assets.sources import registry
 from sophia_assets.sources.declarations import Source, Window
 from sophia_assets.warehouse.duckdb_warehouse import DuckDBWarehouse
 from sophia_assets.warehouse.fault_points import FAULT_POINTS, KILL_AT
+from sophia_assets_tests.conformance.changes import Altering, renamed
 from sophia_assets_tests.ingestion.paged_source import PagedOwners
 from sophia_assets_tests.sandbox.small_company import Served, served
-from sophia_assets_tests.sources.complete_company import END, START, complete_company, group_contents, source_for
+from sophia_assets_tests.sources.complete_company import END, START, complete_company, source_for, stored_contents
 
 PAGED = ("hubspot", "owners")
 PARTITION = Window(END - timedelta(days=1), END)
@@ -163,17 +164,17 @@ class Campaign:
             template.mkdir()
             warehouse = _warehouse(template, target)
             if len(self._oracles) % 2 and not target.paged:
-                # Every other group already holds its first days, so that there is something to update.
+                # Every other group already holds its first days, with other values: there is something to update.
                 early = Window(None, START + timedelta(days=3))
-                source = source_for(target.system, dict(self._sandbox.env))
+                source = Altering(source_for(target.system, dict(self._sandbox.env)), partial(_before, target))
                 ingest_group(source, target.group, early, warehouse, run_id="early")
             clean = self._folder / f"clean-{len(self._oracles)}"
             shutil.copytree(template, clean)
             before, started = self._requests(target), time.monotonic()
             self._process(clean, target, "clean", None).join(_LONGEST_LOAD_SECONDS)
             seconds = time.monotonic() - started
-            contents = group_contents(_warehouse(clean, target), target.system, target.group)
-            if not any(contents.values()):
+            contents = _contents(_warehouse(clean, target), target)
+            if not any(kept["rows"] for kept in contents.values()):
                 self._find(target, "the undisturbed load gave no rows")
             self._oracles[target] = (contents, self._requests(target) - before, seconds, template)
         found: tuple[Any, int, float, Path] = self._oracles[target]
@@ -181,16 +182,18 @@ class Campaign:
 
     def _compare(self, target: Target, home: Path, contents: Mapping[str, Any]) -> None:
         warehouse = _warehouse(home, target)
-        for table, rows in group_contents(warehouse, target.system, target.group).items():
+        for table, kept in _contents(warehouse, target).items():
             keys = registry.table(table).primary_key
-            held = Counter(tuple(row[key] for key in keys) for row in rows)
-            wanted = Counter(tuple(row[key] for key in keys) for row in contents[table])
-            lost, doubled = (wanted - held).total(), (held - wanted).total()
-            self.tally.lost += lost
-            self.tally.doubled += doubled
-            if rows != contents[table]:
-                self._find(target, f"{table} differs: {lost} rows lost, {doubled} doubled")
-            self._compare_ledger(target, warehouse, table, len(rows))
+            for part, rows in kept.items():
+                names = [*keys, "_known_from"] if part == "history" else keys
+                held = Counter(tuple(row[name] for name in names) for row in rows)
+                wanted = Counter(tuple(row[name] for name in names) for row in contents[table][part])
+                lost, doubled = (wanted - held).total(), (held - wanted).total()
+                self.tally.lost += lost
+                self.tally.doubled += doubled
+                if rows != contents[table][part]:
+                    self._find(target, f"{table} ({part}) differs: {lost} rows lost, {doubled} doubled")
+            self._compare_ledger(target, warehouse, table, sum(row["_deleted_at"] is None for row in kept["rows"]))
         left = [path for path in (home / "staging").rglob("*") if path.parent.parent.name == "staging"]
         if left:
             self._find(target, f"{len(left)} stages were left")
@@ -246,6 +249,16 @@ def campaign(
 def _warehouse(home: Path, target: Target) -> DuckDBWarehouse:
     # The group's own tables would not do: spans of children are found through parents of other groups.
     return DuckDBWarehouse(home / "warehouse.duckdb", tables=registry.tables(target.system), checkpoint_seconds=0)
+
+
+def _contents(warehouse: DuckDBWarehouse, target: Target) -> dict[str, dict[str, list[dict[str, Any]]]]:
+    """What is kept of the group's tables, by name: rows, tombstones and replaced versions, with their moments."""
+    tables = registry.groups(target.system)[target.group]
+    return {table.qualified_name: stored_contents(warehouse, table) for table in tables}
+
+
+def _before(target: Target, table: str, row: Mapping[str, Any]) -> Mapping[str, Any]:
+    return renamed(registry.table(f"{target.system}.{table}"), row)
 
 
 def main() -> None:

@@ -24,8 +24,19 @@ def test_a_moment_to_wait_for_is_remembered_by_the_next_process(log: AttemptLog,
 
     assert AttemptLog(tmp_path).not_before("shop") == LATER
     assert log.last_failure("shop") == FailedAttempt(
-        "items", "the limit is spent", NOW.isoformat(), "quota", LATER.isoformat()
+        "items", "the limit is spent", NOW.isoformat(), "quota", LATER.isoformat(), NOW.isoformat()
     )
+
+
+def test_the_first_of_several_failures_in_a_row_says_since_when(log: AttemptLog) -> None:
+    log.failed("shop", "items", "cut the connection", NOW)
+    log.failed("shop", "carts", "cut the connection", LATER)
+    last = log.last_failure("shop")
+    assert last is not None and (last.since, last.failed_at) == (NOW.isoformat(), LATER.isoformat())
+    log.succeeded("shop", "carts")
+    log.failed("shop", "items", "cut the connection", LATER)
+    again = log.last_failure("shop")
+    assert again is not None and again.since == LATER.isoformat()
 
 
 def test_a_moment_that_has_passed_holds_nobody_back(log: AttemptLog) -> None:

@@ -87,7 +87,7 @@ def test_what_was_read_to_its_end_is_merged_without_asking_again(
     assert owners.pages_asked() == list(range(30))
 
 
-def _interrupted(*_: object) -> None:
+def _interrupted(*_: object, **__: object) -> None:
     raise KeyboardInterrupt
 
 

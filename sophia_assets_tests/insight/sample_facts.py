@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from sophia_assets.insight.writing import BriefingRequest, SourceStatus
 from sophia_assets.metrics.facts import Fact, FactSet, Period
+from sophia_assets.sources import registry
 
 DAY = date(2026, 3, 20)
 LOADED = datetime(2026, 3, 20, 23, 10, tzinfo=UTC)
@@ -37,6 +38,7 @@ UNITS = {
     "days_to_renewal": "days",
     "satisfaction_score": "score",
     "call_minutes": "minutes",
+    "cycle_time_days": "days",
 }
 GOOD_DOWN = {
     "deals_lost",
@@ -54,6 +56,8 @@ GOOD_DOWN = {
     "competitor_mentions",
     "churn_risk_mentions",
     "days_in_stage",
+    "open_bugs",
+    "cycle_time_days",
 }
 NEUTRAL = {"renewals_due", "days_to_renewal"}
 SYSTEMS = {
@@ -72,7 +76,13 @@ SYSTEMS = {
         "satisfaction_responses",
     ),
     "gong": ("calls", "call_minutes", "customers_spoken_to", "competitor_mentions", "churn_risk_mentions"),
+    "linear": ("issues_completed", "cycle_time_days", "open_bugs"),
+    "redis": ("product_actions", "active_accounts"),
 }
+#: The systems that the sample company uses.
+IN_USE = ("hubspot", "gong", "snowflake", "linear", "redis")
+#: What a quarter to date is to its end, in the sample company.
+PACE = 1.15
 
 
 def system_of(metric: str) -> str:
@@ -178,6 +188,8 @@ def make_fact(
         share_display=None if share is None else f"{share * 100:.1f}%",
         target=target,
         target_display=None if target is None else show(target, unit),
+        run_rate=value * PACE if (metric, key) == ("bookings", "qtd") and of is None else None,
+        run_rate_display=show(value * PACE, unit) if (metric, key) == ("bookings", "qtd") and of is None else None,
     )
 
 
@@ -245,6 +257,11 @@ def _totals() -> list[Fact]:
         ("competitor_mentions", "last_30d", 31, 19),
         ("churn_risk_mentions", "last_30d", 12, 7),
         ("churn_risk_mentions", "last_60d", 19, 14),
+        ("product_actions", "last_30d", 412_730, 388_140),
+        ("active_accounts", "last_30d", 103, 99),
+        ("issues_completed", "last_30d", 87, 74),
+        ("cycle_time_days", "last_30d", 4, 6),
+        ("open_bugs", "as_of", 29, 22),
     ]
     return [make_fact(metric, key, value, previous) for metric, key, value, previous in rows]
 
@@ -354,9 +371,7 @@ def _series() -> list[Fact]:
     ]
 
 
-def sample_facts(
-    systems: Iterable[str] = ("hubspot", "gong", "snowflake"), rename: Mapping[str, str] | None = None
-) -> FactSet:
+def sample_facts(systems: Iterable[str] = IN_USE, rename: Mapping[str, str] | None = None) -> FactSet:
     """The company's facts from the given systems; `rename` maps names to others, for names that attack."""
     wanted, names = set(systems), rename or {}
     facts = [fact for fact in [*_totals(), *_accounts(), *_deals(), *_series()] if system_of(fact.metric) in wanted]
@@ -365,9 +380,9 @@ def sample_facts(
     return FactSet(facts)
 
 
-def sample_statuses(systems: Iterable[str] = ("hubspot", "gong", "snowflake")) -> tuple[SourceStatus, ...]:
+def sample_statuses(systems: Iterable[str] = IN_USE) -> tuple[SourceStatus, ...]:
     """One status for each system; those not given are off."""
-    shown = {"hubspot": "HubSpot", "gong": "Gong", "snowflake": "Snowflake"}
+    shown = {system: registry.display_name(system) for system in IN_USE}
     return tuple(
         SourceStatus(system, name, "fresh", LOADED, DAY, 12_345)
         if system in systems
@@ -376,9 +391,7 @@ def sample_statuses(systems: Iterable[str] = ("hubspot", "gong", "snowflake")) -
     )
 
 
-def sample_request(
-    systems: Iterable[str] = ("hubspot", "gong", "snowflake"), rename: Mapping[str, str] | None = None
-) -> BriefingRequest:
+def sample_request(systems: Iterable[str] = IN_USE, rename: Mapping[str, str] | None = None) -> BriefingRequest:
     """A request for the sample company's briefing."""
     systems = tuple(systems)
     return BriefingRequest(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 
 import pytest
@@ -14,6 +14,7 @@ from sophia_assets.insight.briefing import Sentence, build_briefing, verify_brie
 from sophia_assets.insight.offline_writer import OfflineWriter
 from sophia_assets.insight.rendering import render_html, render_markdown
 from sophia_assets.insight.serialization import briefing_as_json
+from sophia_assets.insight.verification import verify_text
 from sophia_assets.insight.writing import (
     MAX_BODY_WORDS,
     MAX_BOTTOM_LINE_WORDS,
@@ -25,11 +26,11 @@ from sophia_assets.insight.writing import (
     DraftSentence,
     SourceStatus,
 )
-from sophia_assets.metrics.facts import FactSet
-from sophia_assets_tests.insight.sample_facts import DAY, LOADED, sample_request, sample_statuses
+from sophia_assets.metrics.facts import FactSet, Unknown
+from sophia_assets_tests.insight.sample_facts import DAY, IN_USE, LOADED, sample_request, sample_statuses
 from sophia_assets_tests.insight.variations import varied_request
 
-SYSTEMS = [("hubspot", "gong", "snowflake"), ("hubspot",), ("snowflake", "gong"), ()]
+SYSTEMS = [IN_USE, ("hubspot",), ("snowflake", "gong"), ("linear", "redis"), ()]
 
 
 class LyingWriter:
@@ -74,7 +75,7 @@ def test_what_is_not_connected_is_said_plainly() -> None:
     data = briefing_as_json(build_briefing(sample_request(["hubspot"]), OfflineWriter()))
     texts = " ".join(sentence["text"] for section in data["sections"] for sentence in section["sentences"])
     assert "Gong is not connected" in texts and "Snowflake is not connected" in texts
-    assert {source["system"] for source in data["excluded_sources"]} == {"gong", "snowflake"}
+    assert {source["system"] for source in data["excluded_sources"]} == {*IN_USE} - {"hubspot"}
     assert data["confidence"]["level"] == "moderate" and data["confidence"]["unanswered"]
     assert {chart["id"]: bool(chart["missing"]) for chart in data["charts"]}["mrr_by_month"]
 
@@ -223,3 +224,34 @@ def test_systems_that_are_behind_are_listed_as_one_writes_them() -> None:
 
     reason = build_briefing(request, OfflineWriter()).confidence.reason
     assert reason == "Gong, HubSpot, Slack and Snowflake are not up to date; the other systems are."
+
+
+def test_what_nobody_kept_of_the_day_is_said_with_the_day_since_which_it_is_known() -> None:
+    request = sample_request()
+    since = datetime(2026, 4, 5, 4, 0, tzinfo=UTC)
+    unknown = [
+        Unknown("seats_in_use", "Seats in use", DAY, since, "redis.account_usage"),
+        Unknown("dormant_accounts", "Dormant accounts", DAY, since, "redis.account_usage"),
+        Unknown("rows_held", "Rows held", DAY, since, "redis.account_usage"),
+    ]
+    briefing = build_briefing(replace(request, facts=FactSet(request.facts, unknown)), OfflineWriter())
+    assert [sentence.text for sentence in briefing.sections[0].sentences if not sentence.template] == [
+        "Of this day seats in use and dormant accounts are not known, since no system tells them for the past and "
+        "nothing was read before 5 April 2026."
+    ]
+    assert verify_briefing(briefing, briefing.request.facts) == []
+
+
+def test_a_run_rate_is_called_one_and_never_passes_for_a_value() -> None:
+    request = sample_request()
+    text = build_briefing(request, OfflineWriter()).sections[0].sentences[0].text
+    assert text == (
+        "We booked $1.24M so far this quarter, a run-rate of $1.43M, against $1.45M at the same point last quarter."
+    )
+    assert verify_text(text, request.facts, ["bookings.qtd"]) == []
+    for false in (
+        "We booked $1.43M so far this quarter.",
+        "Bookings are $1.24M so far this quarter, a run-rate of $1.24M.",
+        "Bookings are $1.24M so far this quarter, a run-rate of $1.45M.",
+    ):
+        assert verify_text(false, request.facts, ["bookings.qtd"]), false

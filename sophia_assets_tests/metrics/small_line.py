@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from sophia_assets.home import CompanyIdentity, Home
 from sophia_assets.metrics.facts import FactSet
@@ -12,7 +13,9 @@ from sophia_assets.services import Services
 from sophia_assets.settings import load_settings
 from sophia_assets.sources import registry
 from sophia_assets.warehouse.building import build_models
+from sophia_assets.warehouse.duckdb_warehouse import DuckDBWarehouse
 from sophia_assets.warehouse.models import load_models
+from sophia_assets_tests.end_to_end.recomputed_work import MARTS
 
 
 def facts_of(folder: Path, env: Mapping[str, str], day: date, first_day: date, **settings: str) -> FactSet:
@@ -31,3 +34,9 @@ def facts_of(folder: Path, env: Mapping[str, str], day: date, first_day: date, *
         return services.compute_facts(day)
     finally:
         services.close()
+
+
+def marts_in(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """The rows of the marts by which metrics of `recomputed_work` are computed, from the warehouse in `folder`."""
+    warehouse = DuckDBWarehouse(Home(folder).warehouse_file)
+    return {mart: warehouse.query(f"SELECT * FROM {mart}").to_pylist() for mart in MARTS}

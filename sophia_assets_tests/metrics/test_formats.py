@@ -125,3 +125,28 @@ def test_a_larger_amount_never_reads_as_a_smaller_one(one: Decimal, other: Decim
 
     smaller, larger = sorted([one, other])
     assert read(display(smaller, "usd")) <= read(display(larger, "usd"))
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "form", "text"),
+    [
+        ("1243600", "usd", "full", "$1,243,600"),
+        ("-1243600.4", "usd", "full", "-$1,243,600"),
+        ("4823.456", "usd", "hundredths", "$4,823.46"),
+        ("3.04", "days", "tenths", "3.0 days"),
+        ("1.02", "days", "tenths", "1.0 days"),
+        ("1.02", "days", None, "1 day"),
+        ("88.46", "number", None, "88.5"),
+        ("39465.1", "number", "whole", "39,465"),
+        ("0.4126", "percent", "whole", "41%"),
+        ("4.267", "score", "hundredths", "4.27"),
+    ],
+)
+def test_a_metric_may_ask_for_other_decimals(value: str, unit: str, form: str | None, text: str) -> None:
+    assert display(Decimal(value), unit, form) == text
+
+
+@given(VALUES, st.sampled_from(["days", "number", "score"]), st.sampled_from(["whole", "tenths"]))
+def test_other_decimals_are_rounded_half_up_as_well(value: Decimal, unit: str, form: str) -> None:
+    assert display(value, unit, form) == shown(Fraction(value), unit, form)
+    assert display_delta(value, unit, form) == shown_delta(Fraction(value), unit, form)

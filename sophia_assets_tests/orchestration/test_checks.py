@@ -12,11 +12,13 @@ import pyarrow as pa
 import pytest
 
 from sophia_assets.errors import SchemaDrift, SophiaError
-from sophia_assets.orchestration.checks import AS_DECLARED, NEWEST_EVENT, NOT_EMPTY, NOT_SET_ASIDE
 from sophia_assets.quality.client import QualityWorker
-from sophia_assets.quality.tables import newest_event
+from sophia_assets.quality.frames import columns_of
+from sophia_assets.quality.ledger import TableLedger
+from sophia_assets.quality.measures import NEWEST_EVENT, VOLUME, measures
+from sophia_assets.quality.tables import AS_DECLARED, NOT_SET_ASIDE
 from sophia_assets.sources import registry
-from sophia_assets.sources.declarations import CompleteSet, Expectation, Rows, Window
+from sophia_assets.sources.declarations import ColumnType, CompleteSet, Expectation, Rows, Table, Window
 from sophia_assets.warehouse.interface import Load
 from sophia_assets_tests.orchestration.platform import Platform, evaluations, shown
 
@@ -67,7 +69,7 @@ def test_good_rows_pass_every_check_and_the_counts_are_shown(checked: Platform) 
     assert result.success
     found = evaluations(result)
     declared = {item.name for item in registry.table("snowflake.satisfaction").expectations}
-    assert {name.split(".")[2] for name in found} >= declared | {NOT_EMPTY}
+    assert {name.split(".")[2] for name in found} >= declared | {VOLUME}
     assert {name for name, item in found.items() if not item.passed} == set()
     assert shown(found["snowflake.satisfaction.score_values_to_be_between"].metadata) == {
         "expected": "score lies in range (min value 1, max value 5)",
@@ -75,7 +77,7 @@ def test_good_rows_pass_every_check_and_the_counts_are_shown(checked: Platform) 
         "rows checked": 10,
         "rows that do not meet it": 0,
     }
-    assert shown(found[f"snowflake.satisfaction.{NOT_EMPTY}"].metadata)["observed"] == "10 rows"
+    assert shown(found[f"snowflake.satisfaction.{VOLUME}"].metadata)["observed"] == "10 rows"
 
 
 def test_bad_rows_fail_the_checks_that_they_break_and_no_other(checked: Platform) -> None:
@@ -133,10 +135,11 @@ def test_deleted_rows_are_not_checked(checked: Platform) -> None:
 def test_an_empty_table_is_a_warning_and_no_failure_of_its_rules(checked: Platform) -> None:
     found = evaluations(checked.check("snowflake.invoices"))
     failed = {name.split(".")[2]: item for name, item in found.items() if not item.passed}
-    assert set(failed) == {NOT_EMPTY}
-    assert failed[NOT_EMPTY].severity is dg.AssetCheckSeverity.WARN
-    metadata = shown(failed[NOT_EMPTY].metadata)
-    assert (metadata["expected"], metadata["observed"]) == ("at least one row", "0 rows")
+    assert set(failed) == {VOLUME}
+    assert failed[VOLUME].severity is dg.AssetCheckSeverity.WARN
+    metadata = shown(failed[VOLUME].metadata)
+    assert metadata["expected"] == "at least one row"
+    assert metadata["observed"] == "0 rows: the table is empty, not broken"
     assert "credential" in metadata["what to do"]
 
 
@@ -208,22 +211,125 @@ def test_rows_set_aside_are_counted_and_many_are_an_error(
 def test_a_limit_of_less_than_a_day_is_told_in_hours(checked: Platform) -> None:
     table = registry.table("snowflake.sales_deals")
     strict = dataclasses.replace(table, freshness=dataclasses.replace(table.freshness, newest_event=timedelta(hours=6)))
-    outcome = newest_event(checked.services.warehouse, strict, NEWEST_EVENT)
-    assert outcome.expected == "an event within 6 hours of the time up to which the table was read"
-    assert outcome.observed == "no event at all"
+    (measure,) = measures(checked.services.warehouse, strict, TableLedger(), [NEWEST_EVENT], {})
+    assert measure.expected == "an event within 6 hours of the time up to which the table was read"
+    assert measure.observed == "no event at all"
+
+
+def bad_row(table: Table) -> dict[str, Any]:
+    """A row that breaks what it can: negative numbers, unknown words, a canary wherever a person may be told of."""
+    bad = {
+        ColumnType.INTEGER: -7,
+        ColumnType.FLOAT: -7.5,
+        ColumnType.DECIMAL: "-7.5",
+        ColumnType.BOOLEAN: True,
+        ColumnType.TIMESTAMP: "2020-01-31T10:00:00Z",
+        ColumnType.DATE: "2020-01-31",
+        ColumnType.JSON: {"of": CANARY},
+        ColumnType.STRING: "unheard-of",
+    }
+    return {column.name: CANARY if column.personal else bad[column.type] for column in table.columns}
 
 
 def test_no_personal_data_is_in_any_checks_metadata(checked: Platform) -> None:
-    contacts = [{"contact_id": "1", "email": CANARY, "first_name": CANARY, "last_name": CANARY,
-                 "updated_at": "2026-01-31T10:00:00Z"}]  # fmt: skip
-    fill(checked, "hubspot.contacts", contacts)
-    fill(checked, "snowflake.satisfaction", [response(1, score=9, comment=CANARY)])
-    result = checked.check("hubspot.contacts", "snowflake.satisfaction")
+    tables = [table for table in registry.tables() if any(column.personal for column in table.columns)]
+    for table in tables:
+        fill(checked, table.qualified_name, [bad_row(table)])
+    result = checked.check(*(table.qualified_name for table in tables))
     found = evaluations(result)
-    assert any(not item.passed for item in found.values())
+    assert len(tables) > 8 and len([item for item in found.values() if not item.passed]) > 5
     assert CANARY not in "".join(str(shown(item.metadata)) for item in found.values())
     logged = checked.instance.all_logs(result.run_id)
     assert logged and CANARY not in "".join(str(entry) for entry in logged)
+    kept = "".join(file.read_text() for file in (checked.services.home.path / "quality").rglob("*.json"))
+    assert kept and CANARY not in kept
+
+
+@pytest.mark.parametrize("table", registry.tables(), ids=lambda table: table.qualified_name)
+def test_no_rule_validates_more_of_a_person_than_whether_there_is_a_value(table: Table) -> None:
+    personal = {column.name for column in table.columns if column.personal}
+    looked_at = {
+        (column, rule.kind) for rule in table.expectations for column in columns_of(rule) if column in personal
+    }
+    assert {kind for _, kind in looked_at} <= {"column_values_to_not_be_null"}
+
+
+def deal(number: int, **changed: Any) -> dict[str, Any]:
+    row = {"deal_id": f"D{number}", "deal_name": "Deal", "amount": "5", "stage": "Closed won", "probability": 1.0,
+           "last_activity_date": "2026-01-31", "updated_at": "2026-01-31T10:00:00Z"}  # fmt: skip
+    return row | changed
+
+
+DEALS = "snowflake.sales_deals"
+
+
+def failing(platform: Platform, table: str) -> dict[str, Any]:
+    """The checks of a table that fail."""
+    found = evaluations(platform.check(table))
+    return {name.removeprefix(f"{table}."): item for name, item in found.items() if not item.passed}
+
+
+def test_a_list_of_deals_in_which_nothing_has_moved_for_30_days_is_a_warning(checked: Platform) -> None:
+    fill(checked, DEALS, [deal(1, last_activity_date="2025-12-31"), deal(2, last_activity_date="2025-12-01")])
+    found = failing(checked, DEALS)
+    assert set(found) == {"last_activity_date_newest_value_to_be_recent"}
+    (item,) = found.values()
+    assert item.severity is dg.AssetCheckSeverity.WARN
+    metadata = shown(item.metadata)
+    words = "the newest last_activity_date lies within 30 days of the time up to which the table was read"
+    assert metadata["expected"] == words
+    assert metadata["observed"] == "newest event 2026-01-01 00:00, read up to 2026-02-01 00:00 (UTC)"
+
+
+def test_a_required_column_that_never_comes_is_an_error_and_an_empty_table_is_not(checked: Platform) -> None:
+    assert set(failing(checked, DEALS)) == {VOLUME, NEWEST_EVENT, "last_activity_date_newest_value_to_be_recent"}
+    fill(checked, DEALS, [deal(1, amount=None), deal(2, amount=None)])
+    item = failing(checked, DEALS)["amount_to_exist"]
+    assert item.severity is dg.AssetCheckSeverity.ERROR
+    metadata = shown(item.metadata)
+    assert (metadata["observed"], metadata["rows that do not meet it"]) == ("0 of 2 rows have a value", 2)
+    assert "stays as it last was" in metadata["consequence"]
+
+
+def test_references_to_rows_that_are_not_there_are_counted_once_there_is_something_to_refer_to(
+    checked: Platform,
+) -> None:
+    fill(checked, "snowflake.satisfaction", [response(number, account_id=str(number)) for number in range(1, 11)])
+    name = "account_id_values_to_refer_to"
+    untold = item_of(checked, "snowflake.satisfaction", name)
+    assert untold.passed
+    assert shown(untold.metadata)["observed"] == "cannot be told yet: hubspot.companies holds no rows"
+    companies = [{"company_id": str(number), "name": "Company", "updated_at": "2026-01-31T10:00:00Z"}
+                 for number in range(1, 9)]  # fmt: skip
+    fill(checked, "hubspot.companies", companies)
+    item = item_of(checked, "snowflake.satisfaction", name)
+    assert not item.passed and item.severity is dg.AssetCheckSeverity.WARN
+    metadata = shown(item.metadata)
+    expected = "account_id is the company_id of a row of hubspot.companies, in at least 95% of rows"
+    assert (metadata["expected"], metadata["observed"]) == (expected, "2 of 10 rows do not meet it")
+
+
+def test_a_table_that_loses_its_rows_is_an_error_and_one_that_grows_suddenly_a_warning(checked: Platform) -> None:
+    declared = registry.table("linear.workflow_states")
+
+    def load_all(number: int, rows: int) -> None:
+        states = [{"state_id": f"{place}", "type": "started"} for place in range(rows)]
+        load = Load(f"load-{number}", "run", [declared], Window(None, END + timedelta(days=number)))
+        checked.services.warehouse.load(load, [Rows(declared.name, states), CompleteSet(declared.name)])
+
+    for number in range(4):
+        load_all(number, 200)
+    assert item_of(checked, declared.qualified_name, VOLUME).passed
+    load_all(4, 80)
+    lost = item_of(checked, declared.qualified_name, VOLUME)
+    assert not lost.passed and lost.severity is dg.AssetCheckSeverity.ERROR
+    metadata = shown(lost.metadata)
+    assert metadata["expected"] == "at least one row, and 50% to 300% of the usual 200"
+    assert metadata["observed"] == "80 rows, 40% of the median of the last 4 loads"
+    assert metadata["rows that do not meet it"] == 120
+    load_all(5, 700)
+    grown = item_of(checked, declared.qualified_name, VOLUME)
+    assert not grown.passed and grown.severity is dg.AssetCheckSeverity.WARN
 
 
 ROWS = pa.table({"email": [CANARY, "x"], "score": [1, 7]})
@@ -245,13 +351,13 @@ def test_a_missing_column_is_an_error_of_the_check_and_leaves_the_others_alone(w
 
 def test_no_writer_waits_for_the_validation(checked: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(checked, "snowflake.satisfaction", [response(1)])
-    validate = QualityWorker.validate
+    validate = QualityWorker.validate_each
 
     def write_meanwhile(*arguments: Any) -> Any:
         fill(checked, "snowflake.subscriptions", [term(1)])
         return validate(*arguments)
 
-    monkeypatch.setattr(QualityWorker, "validate", write_meanwhile)
+    monkeypatch.setattr(QualityWorker, "validate_each", write_meanwhile)
     assert checked.check("snowflake.satisfaction").success
     assert checked.services.warehouse.row_counts()["snowflake.subscriptions"] == 1
 
@@ -268,9 +374,7 @@ def test_a_worker_that_died_is_told_and_can_be_closed() -> None:
 def test_a_check_that_errors_says_that_it_tells_nothing_about_the_data(
     checked: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        "sophia_assets.orchestration.checks.rows_to_validate", lambda *_: pa.table({"response_id": ["R1"]})
-    )
+    monkeypatch.setattr("sophia_assets.quality.tables.read_frame", lambda *_, **__: pa.table({"response_id": ["R1"]}))
     fill(checked, "snowflake.satisfaction", [response(1)])
     found = evaluations(checked.check("snowflake.satisfaction"))
     errored = {name.split(".")[2] for name, item in found.items() if "check errored" in item.metadata}

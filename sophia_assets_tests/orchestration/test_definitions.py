@@ -13,8 +13,9 @@ import pytest
 from dagster._core.definitions.backfill_policy import BackfillPolicyType
 
 from sophia_assets.home import Home
-from sophia_assets.orchestration.checks import AS_DECLARED, NEWEST_EVENT, NOT_EMPTY, NOT_SET_ASIDE
 from sophia_assets.orchestration.instance import dagster_home_for
+from sophia_assets.quality.measures import NEWEST_EVENT
+from sophia_assets.quality.tables import check_names
 from sophia_assets.settings import PROJECT_ROOT
 from sophia_assets.sources import registry
 from sophia_assets.sources.declarations import Table
@@ -87,7 +88,7 @@ def test_every_asset_says_what_it_is_who_owns_it_and_what_it_is_made_with(defini
         assert spec.description and len(spec.description) > 20, name
         assert spec.group_name == name.split(".")[0]
         assert spec.owners and spec.kinds, name
-        assert spec.tags["layer"] in {"raw", "staging", "marts", "insight"}, name
+        assert spec.tags["layer"] in {"raw", "staging", "marts", "insight", "operations"}, name
 
 
 def test_every_check_says_what_it_checks(definitions: dg.Definitions) -> None:
@@ -110,12 +111,9 @@ def test_every_raw_table_has_an_asset_with_schema_freshness_and_checks(
     assert spec.metadata["dagster/table_name"] == table.qualified_name
     assert spec.freshness_policy is not None
     assert isinstance(spec.partitions_def, dg.DailyPartitionsDefinition)
-    expected = {item.name for item in table.expectations} | {NOT_EMPTY, AS_DECLARED, NOT_SET_ASIDE}
-    if table.freshness.newest_event:
-        expected.add(NEWEST_EVENT)
     graph = definitions.resolve_asset_graph()
     found = {key.name for key in graph.asset_check_keys if ".".join(key.asset_key.path) == table.qualified_name}
-    assert found == expected
+    assert found == set(check_names(table))
     assert table.expectations, "every table has at least one rule for Great Expectations"
 
 

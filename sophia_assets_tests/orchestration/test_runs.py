@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from sophia_assets.orchestration.model_assets import CHECK_NAME
+from sophia_assets.quality.models import GRAIN
 from sophia_assets.sources import registry
 from sophia_assets.warehouse.models import load_models
 from sophia_assets_tests.orchestration.platform import (
@@ -158,8 +158,8 @@ def test_every_model_is_shown_with_its_rows_lineage_and_a_passed_check(day: Day)
         parents = {".".join(dep.asset_key.path) for deps in lineage.values() for dep in deps}
         assert parents and parents <= set(model.dependencies)
         assert "unknown" not in {column.type for column in metadata["dagster/column_schema"].columns}
-        assert found[f"{name}.{CHECK_NAME}"].passed, name
-        assert shown(found[f"{name}.{CHECK_NAME}"].metadata)["rows"] == metadata["dagster/row_count"]
+        assert found[f"{name}.{GRAIN}"].passed, name
+        assert shown(found[f"{name}.{GRAIN}"].metadata)["rows"] == metadata["dagster/row_count"]
     assert shown(made["marts.deals"][0].metadata)["dagster/row_count"] > 0
 
 
@@ -180,8 +180,8 @@ def test_rows_that_repeat_a_models_grain_fail_its_check(day: Day, monkeypatch: p
     )
     with Platform.on(day.platform.services.home.path, {}) as platform:
         result = platform.brief(groups=("staging",))
-        kept = evaluations(result)["staging.owners." + CHECK_NAME]
-        item = evaluations(result)["staging.stages." + CHECK_NAME]
+        kept = evaluations(result)["staging.owners." + GRAIN]
+        item = evaluations(result)["staging.stages." + GRAIN]
     assert kept.passed and not item.passed
     metadata = shown(item.metadata)
     assert metadata["keys that occur more than once"] == metadata["rows"] / 2 > 0

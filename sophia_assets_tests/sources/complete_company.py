@@ -12,7 +12,7 @@ from sophia_assets.ingestion.ingest import ingest_group
 from sophia_assets.ingestion.retrying import RetryPolicy
 from sophia_assets.sandbox.company_data import CompanyData, SnowflakeData, SnowflakeTable
 from sophia_assets.sources import registry
-from sophia_assets.sources.declarations import Source, Window
+from sophia_assets.sources.declarations import Source, Table, Window
 from sophia_assets.warehouse.duckdb_warehouse import DuckDBWarehouse
 from sophia_assets.warehouse.interface import LoadResult
 from sophia_assets_tests.sandbox.small_company import START, small_company, small_gong, small_hubspot
@@ -95,11 +95,22 @@ def ingest(
 def contents(warehouse: DuckDBWarehouse, qualified_name: str) -> list[dict[str, Any]]:
     """A raw table's live rows in the order of their key, without what says when they were loaded."""
     key = ", ".join(registry.table(qualified_name).primary_key)
+    columns = "* EXCLUDE (_loaded_at, _load_id, _known_from)"
     found: pa.Table = warehouse.query(
-        f"SELECT * EXCLUDE (_loaded_at, _load_id) FROM {qualified_name} WHERE _deleted_at IS NULL ORDER BY {key}"
+        f"SELECT {columns} FROM {qualified_name} WHERE _deleted_at IS NULL ORDER BY {key}"
     )
     rows: list[dict[str, Any]] = found.to_pylist()
     return rows
+
+
+def stored_contents(warehouse: DuckDBWarehouse, table: Table) -> dict[str, list[dict[str, Any]]]:
+    """What is kept of a raw table: `rows` with the tombstoned ones, and `history`, both with the moments they hold."""
+    key = ", ".join(table.primary_key)
+    rows = warehouse.query(f"SELECT * EXCLUDE (_loaded_at, _load_id) FROM {table.qualified_name} ORDER BY {key}")
+    kept: list[dict[str, Any]] = []
+    if table.keeps_versions:
+        kept = warehouse.query(f"SELECT * FROM {table.history_name} ORDER BY {key}, _known_from").to_pylist()
+    return {"rows": rows.to_pylist(), "history": kept}
 
 
 def group_contents(warehouse: DuckDBWarehouse, system: str, group: str) -> dict[str, list[dict[str, Any]]]:
@@ -119,4 +130,5 @@ __all__ = [
     "ingest",
     "snowflake_data",
     "source_for",
+    "stored_contents",
 ]

@@ -174,7 +174,7 @@ def test_properties_without_a_column_are_kept_under_their_own_names() -> None:
 
 def test_the_whole_history_is_kept_oldest_first_and_a_cleared_value_is_empty() -> None:
     versions = [{"value": "9", "timestamp": STAMP(END)}, {"value": "", "timestamp": STAMP(START), "sourceType": "API"}]
-    record = {"id": "1", "propertiesWithHistory": {"amount": versions, "dealname": versions}}
+    record = {"id": "1", "propertiesWithHistory": {"amount": versions, "dealtype": versions}}
 
     assert history_rows(DEALS, record) == [
         {"deal_id": "1", "property": "amount", "changed_at": STAMP(START), "value": None, "source_type": "API"},

@@ -8,8 +8,7 @@ from typing import Any
 
 from sophia_assets.sources.columns import boolean, day, decimal, floating, integer, string, timestamp
 from sophia_assets.sources.declarations import Column, ColumnType, ReadItem, Rows, Table, Window
-from sophia_assets.warehouse.duckdb_warehouse import DuckDBWarehouse
-from sophia_assets.warehouse.interface import Load, LoadResult
+from sophia_assets.warehouse.interface import Load, LoadResult, Warehouse
 
 ITEMS = Table(
     system="shop",
@@ -54,19 +53,19 @@ def rows(*found: dict[str, Any]) -> Rows:
     return Rows("items", found)
 
 
-def load(warehouse: DuckDBWarehouse, *items: ReadItem, run_id: str = "run", end: datetime = END) -> list[LoadResult]:
+def load(warehouse: Warehouse, *items: ReadItem, run_id: str = "run", end: datetime = END) -> list[LoadResult]:
     """One load of both tables; a run id is used once."""
     return load_all(warehouse, items, run_id=run_id, end=end)
 
 
 def load_all(
-    warehouse: DuckDBWarehouse, items: Iterable[ReadItem], *, run_id: str = "run", end: datetime = END
+    warehouse: Warehouse, items: Iterable[ReadItem], *, run_id: str = "run", end: datetime = END
 ) -> list[LoadResult]:
     """One load of both tables from any iterable."""
     return warehouse.load(Load(run_id, run_id, TABLES, Window(None, end)), items)
 
 
-def live(warehouse: DuckDBWarehouse, columns: str = "item_id, name") -> list[tuple[Any, ...]]:
+def live(warehouse: Warehouse, columns: str = "item_id, name") -> list[tuple[Any, ...]]:
     """The live rows of ITEMS in the order of their key."""
     found = warehouse.query(f"SELECT {columns} FROM shop.items WHERE _deleted_at IS NULL ORDER BY item_id")
     return [tuple(row.values()) for row in found.to_pylist()]

@@ -13,7 +13,7 @@ import pytest
 
 from sophia_assets.errors import ConfigurationError
 from sophia_assets.sources.declarations import Checkpoint, ReadItem, Window
-from sophia_assets.warehouse import loading, staging
+from sophia_assets.warehouse import loading, staged_load, staging
 from sophia_assets.warehouse.duckdb_warehouse import DuckDBWarehouse
 from sophia_assets.warehouse.fault_points import reach
 from sophia_assets.warehouse.interface import Load, LoadKey
@@ -48,7 +48,7 @@ def _load_on_a_full_disk(path: Path, when: str) -> None:
         reach(point)
 
     with pytest.MonkeyPatch.context() as patched:
-        for module in (loading, staging):
+        for module in (loading, staged_load, staging):
             patched.setattr(module, "reach", fill)
         with pytest.raises(ConfigurationError, match="could not be written to disk"):
             load(warehouse, "full")

@@ -51,7 +51,7 @@ def test_a_span_of_the_parents_takes_away_their_children(warehouse: DuckDBWareho
     through = CompleteSpan("parts", "updated_at", FROM, UNTIL, Through("shop.items", "item_id"))
     _, result = load(warehouse, rows(on(15)), Rows("parts", parts[2:3]), SPAN, through, run_id="second")
 
-    found = warehouse.query("SELECT item_id, part FROM shop.parts WHERE _deleted_at IS NULL ORDER BY ALL").to_pylist()
+    found = warehouse.query("SELECT item_id, part FROM shop.parts WHERE _deleted_at IS NULL ORDER BY 1, 2").to_pylist()
     assert [tuple(row.values()) for row in found] == [
         ("09", "a"), ("09", "b"), ("15", "a"), ("orphan", "a"), ("orphan", "b"),
     ]  # fmt: skip

@@ -10,6 +10,9 @@ columns:
   competitor: Name of the competitor, where the tracker is about one
   started_on: Day the call started (business time zone)
   hits: How often the tracker fired in the call
+expectations:
+  - {kind: not_null, columns: [call_id, tracker, started_on]}
+  - {kind: between, column: hits, min: 1}
 ---*/
 SELECT
     trackers.call_id,

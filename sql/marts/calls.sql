@@ -11,6 +11,10 @@ columns:
   host: Employee who held the call
   started_on: Day the call started (business time zone)
   minutes: Length in minutes
+expectations:
+  - {kind: not_null, columns: [call_id, started_on]}
+  - {kind: not_null, column: account_id, mostly: 0.5, severity: warn}
+  - {kind: between, column: minutes, min: 0}
 ---*/
 SELECT
     calls.call_id,

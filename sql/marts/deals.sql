@@ -18,6 +18,11 @@ columns:
   created_on: Day the deal was created
   stage_since: Day the deal entered its stage (business time zone)
   close_pushes: How often the close date has moved later while the deal was open
+expectations:
+  - {kind: not_null, columns: [deal_id, deal, stage, owner, is_open, is_won]}
+  - {kind: not_null, column: amount, mostly: 0.5, severity: warn}
+  - {kind: between, column: probability, min: 0, max: 1}
+  - {kind: between, column: close_pushes, min: 0}
 ---*/
 SELECT
     deal_id,

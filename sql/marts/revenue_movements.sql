@@ -1,46 +1,78 @@
 /*---
 description: >-
-  What made recurring revenue move: a first term is new, a larger next term expansion, a smaller one
-  contraction, and a last term that has ended is churn.
+  What made recurring revenue move, account by account and day by day, all its subscriptions together: a first
+  revenue is new, a later one after a time without is a reactivation, more is expansion, less is contraction, none
+  any more is churn. A renewal or a change of plan at the same price moves nothing.
 owner: team:finance
-grain: [term_id, movement]
+grain: [account_id, happened_on]
 columns:
-  term_id: Id of the term that began or, for churn, ended
-  account_id: HubSpot company id
+  account_id: HubSpot company id, the finance system's own id or name where the CRM does not know it
   account: The account's name
-  movement: new, expansion, contraction or churn
+  movement: new, reactivation, expansion, contraction or churn
   happened_on: Day the movement took effect
-  amount: Size of the movement in US dollars of monthly recurring revenue, never negative
+  amount: Size of the movement in US dollars of monthly recurring revenue, always above 0
+  change: The movement with its sign in US dollars, negative where revenue was lost
+  mrr_before: The account's monthly recurring revenue until then in US dollars
+  mrr_after: The account's monthly recurring revenue from then on in US dollars
+expectations:
+  - {kind: not_null, columns: [account_id, account, movement, happened_on, amount]}
+  - {kind: one_of, column: movement, values: [new, reactivation, expansion, contraction, churn]}
+  - {kind: between, columns: [amount, mrr_before, mrr_after], min: 0}
 ---*/
-WITH neighbours AS (
+WITH terms AS (
+    SELECT
+        account_id,
+        account,
+        mrr,
+        valid_from,
+        valid_to
+    FROM staging.subscription_terms
+    WHERE valid_to IS NULL OR valid_from < valid_to
+),
+
+steps AS (
+    SELECT account_id, account, valid_from AS happened_on, mrr AS step
+    FROM terms
+    UNION ALL
+    SELECT account_id, account, valid_to AS happened_on, -mrr AS step
+    FROM terms
+    WHERE valid_to IS NOT NULL
+),
+
+changes AS (
+    SELECT
+        account_id,
+        MIN(account) AS account,
+        happened_on,
+        SUM(step) AS change
+    FROM steps
+    GROUP BY account_id, happened_on
+    HAVING SUM(step) <> 0
+),
+
+levels AS (
     SELECT
         *,
-        LAG(term_id) OVER (PARTITION BY subscription_id ORDER BY valid_from, term_id) AS term_before,
-        COALESCE(LAG(mrr) OVER (PARTITION BY subscription_id ORDER BY valid_from, term_id), 0) AS mrr_before,
-        LEAD(term_id) OVER (PARTITION BY subscription_id ORDER BY valid_from, term_id) AS next_term
-    FROM staging.subscription_terms
+        SUM(change) OVER (
+            PARTITION BY account_id ORDER BY happened_on ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+        ) AS mrr_after,
+        ROW_NUMBER() OVER (PARTITION BY account_id ORDER BY happened_on) AS place
+    FROM changes
 )
 
 SELECT
-    term_id,
     account_id,
     account,
     CASE
-        WHEN term_before IS NULL THEN 'new'
-        WHEN mrr > mrr_before THEN 'expansion'
+        WHEN place = 1 THEN 'new'
+        WHEN mrr_after = change THEN 'reactivation'
+        WHEN mrr_after = 0 THEN 'churn'
+        WHEN change > 0 THEN 'expansion'
         ELSE 'contraction'
     END AS movement,
-    valid_from AS happened_on,
-    ABS(mrr - mrr_before) AS amount
-FROM neighbours
-WHERE term_before IS NULL OR mrr <> mrr_before
-UNION ALL
-SELECT
-    term_id,
-    account_id,
-    account,
-    'churn' AS movement,
-    valid_to AS happened_on,
-    mrr AS amount
-FROM neighbours
-WHERE valid_to IS NOT NULL AND next_term IS NULL
+    happened_on,
+    ABS(change) AS amount,
+    change,
+    mrr_after - change AS mrr_before,
+    mrr_after
+FROM levels

@@ -77,15 +77,20 @@ def _span(fact: Fact) -> str:
 
 
 def comparison(fact: Fact) -> str:
-    """`down $210K from $1.45M at the same point last quarter`, with the share of the whole where there is one."""
-    share = f"{fact.share_display} of the whole" if fact.share_display else ""
+    """`down $210K from $1.45M at the same point last quarter`, with share, run-rate and trend where there are any."""
+    others = [
+        f"{fact.share_display} of the whole" if fact.share_display else "",
+        f"a run-rate of {fact.run_rate_display} for the whole quarter" if fact.run_rate_display else "",
+        fact.trend_display or "",
+    ]
+    also = "; ".join(text for text in others if text)
     if fact.previous_display is None or fact.previous_period is None:
-        return share
+        return also
     link = {"as_of": "on", "qtd": "at"}.get(fact.period.key, "in")
     before = f"{fact.previous_display} {link} {previous_period_phrase(fact.period, fact.previous_period)}"
     moved = fact.direction in ("up", "down") and fact.delta_display
     text = f"{fact.direction} {fact.delta_display} from {before}" if moved else f"unchanged from {before}"
-    return f"{text}; {share}" if share else text
+    return f"{text}; {also}" if also else text
 
 
 def local_time(moment: datetime | None, zone: ZoneInfo) -> str:

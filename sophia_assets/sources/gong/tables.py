@@ -14,6 +14,7 @@ from sophia_assets.sources.columns import (
     key_rules,
     not_null,
     one_of,
+    refers_to,
     string,
     timestamp,
 )
@@ -32,6 +33,9 @@ _USERS = Table(
     group="users",
     description="Employees whose calls Gong records.",
     primary_key=("user_id",),
+    # Names, titles and managers are overwritten.
+    keeps_versions=True,
+    carries_back=True,
     owner=_CUSTOMER_TEAM,
     columns=(
         string("user_id", "Gong's id of the user."),
@@ -89,6 +93,9 @@ _CALLS = Table(
         between("duration_s", 0, None, strict_low=True, severity="warn"),
         one_of("direction", ["Inbound", "Outbound", "Conference", "Unknown"], severity="warn"),
         not_null("company_id", severity="warn", mostly=0.5, recovery="Check Gong's CRM connection to HubSpot."),
+        refers_to("company_id", "hubspot.companies", mostly=0.95),
+        refers_to("deal_id", "hubspot.deals", mostly=0.9),
+        refers_to("primary_user_id", "gong.users", "user_id", mostly=0.95),
     ),
 )
 
@@ -105,7 +112,11 @@ _CALL_TRACKERS = Table(
         string("tracker", "The tracker's name; `Competitor: <name>` for a competitor."),
         integer("hits", "How often it was heard in the call; at least 1."),
     ),
-    expectations=(*key_rules("call_id", "tracker"), between("hits", 1, None)),
+    expectations=(
+        *key_rules("call_id", "tracker"),
+        between("hits", 1, None),
+        refers_to("call_id", "gong.calls", mostly=0.95),
+    ),
 )
 
 _CALL_PARTIES = Table(
@@ -129,6 +140,7 @@ _CALL_PARTIES = Table(
     ),
     expectations=(
         *key_rules("call_id", "party_id"),
+        refers_to("call_id", "gong.calls", mostly=0.95),
         one_of("affiliation", ["Internal", "External", "Unknown"], severity="warn"),
         between("talk_s", 0, None, severity="warn"),
     ),
@@ -177,6 +189,7 @@ _TRANSCRIPTS = Table(
     ),
     expectations=(
         *key_rules("call_id", "position"),
+        refers_to("call_id", "gong.calls", mostly=0.95),
         not_null("text", severity="warn", mostly=0.99),
         between("start_ms", 0, None),
     ),

@@ -47,6 +47,9 @@ _TICKETS = Table(
     group="tickets",
     description="Support requests of customers as they stand now: stage, priority, when opened and when closed.",
     primary_key=("ticket_id",),
+    # The CRM's present stage and priority only; a ticket's creation tells how long it is there.
+    keeps_versions=True,
+    carries_back=True,
     cursor="updated_at",
     lookback=_LOOKBACK,
     owner="team:support",

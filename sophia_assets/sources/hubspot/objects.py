@@ -79,7 +79,7 @@ DEALS = CrmObject(
     type="deals",
     table="deals",
     id_column="deal_id",
-    history=("dealstage", "amount", "closedate"),
+    history=("dealstage", "amount", "closedate", "hubspot_owner_id", "dealname"),
     links={"companies": "deal_companies", "contacts": "deal_associations"},
     columns={
         "dealname": "name",

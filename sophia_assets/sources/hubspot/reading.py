@@ -5,7 +5,8 @@
   one it finds what no search can: an association that changed without its record counting as modified,
   a record that was restored, one that was deleted for good or merged into another, and what the search
   index was late for. It takes a request per 100 records.
-- `archived`: every archived record, since archiving does not count as a modification either.
+- `archived`: every archived record with the moment of its archiving, which does not count as a modification
+  either. Such a record is stored as it was, so that the days before know it.
 """
 
 from __future__ import annotations
@@ -109,14 +110,27 @@ class ObjectReading:
             gone = [record for record in page.records if _archived_before(record, self._window.end)]
             there = [record for record in page.records if not _archived_before(record, self._window.end)]
             if gone:
-                ids = [str(record["id"]) for record in gone]
-                yield Deleted(obj.table, [(identifier,) for identifier in ids])
-                yield from self._history(gone)
-                for table in obj.link_tables:
-                    yield ReplacedChildren(table, obj.id_column, ids)
+                yield from self._gone(gone)
             if there:
                 yield from self._still_there(there)
             yield Checkpoint({"phase": _ARCHIVED, "after": page.after} if page.after else {"phase": _DONE})
+
+    def _gone(self, records: Sequence[Record]) -> Iterator[ReadItem]:
+        """Archived records as they were, and since when they are gone with all that they were associated with."""
+        obj = self._obj
+        given = {str(record["id"]): record.get("archivedAt") for record in records}
+        archived_at = {identifier: moment(text) if text else None for identifier, text in given.items()}
+        yield Rows(obj.table, [row(obj, record) for record in records])
+        yield Deleted(obj.table, [(identifier,) for identifier in archived_at], list(archived_at.values()))
+        yield from self._history(records)
+        # Only what fits into the list: HubSpot tells no more of the associations of what is archived.
+        inline = {to_type: {str(r["id"]): _inline(r, to_type) for r in records} for to_type in obj.links}
+        for table, rows in link_rows(obj, inline).items():
+            yield Rows(table, rows)
+            keys = [tuple(link.values()) for link in rows]
+            yield Deleted(table, keys, [archived_at[str(link[obj.id_column])] for link in rows])
+        for table in obj.link_tables:
+            yield ReplacedChildren(table, obj.id_column, list(archived_at))
 
     def _still_there(self, records: Sequence[Record]) -> Iterator[ReadItem]:
         """Records that were archived only after the window's end: at its end they were live.
@@ -153,9 +167,8 @@ class ObjectReading:
         for to_type in self._obj.links:
             by_record, cut_off = {}, []
             for record in records:
-                inline = (record.get("associations") or {}).get(to_type) or {}
-                by_record[str(record["id"])] = {str(to["id"]) for to in inline.get("results") or ()}
-                if (inline.get("paging") or {}).get("next"):
+                by_record[str(record["id"])] = _inline(record, to_type)
+                if (_associations(record, to_type).get("paging") or {}).get("next"):
                     cut_off.append(str(record["id"]))
             for ids in chunks(cut_off, ASSOCIATION_BATCH):
                 by_record |= self._api.associated(self._obj.type, to_type, ids)
@@ -184,6 +197,16 @@ class ObjectReading:
             if page.after is None:
                 return
             after = page.after
+
+
+def _associations(record: Record, to_type: str) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = (record.get("associations") or {}).get(to_type) or {}
+    return found
+
+
+def _inline(record: Record, to_type: str) -> set[str]:
+    """The ids that the record's own list of associations has."""
+    return {str(to["id"]) for to in _associations(record, to_type).get("results") or ()}
 
 
 def _archived_before(record: Record, end: datetime) -> bool:

@@ -17,6 +17,7 @@ from sophia_assets.sources.columns import (
     key_rules,
     not_null,
     one_of,
+    refers_to,
     string,
     timestamp,
 )
@@ -35,6 +36,9 @@ _COMPANIES = Table(
     group="companies",
     description="Companies in the CRM: the accounts that deals, calls, subscriptions and invoices refer to.",
     primary_key=("company_id",),
+    # Names and industries are shown, and overwritten in the CRM.
+    keeps_versions=True,
+    carries_back=True,
     cursor="updated_at",
     lookback=_CRM_LOOKBACK,
     freshness=_QUIET_FRESHNESS,
@@ -84,6 +88,7 @@ _CONTACTS = Table(
     expectations=(
         *key_rules("contact_id"),
         not_null("company_id", severity="warn", mostly=0.5),
+        refers_to("company_id", "hubspot.companies", mostly=0.95),
     ),
 )
 
@@ -93,6 +98,9 @@ _DEALS = Table(
     group="deals",
     description="Sales opportunities as they stand now: stage, amount, expected or actual close date, owner.",
     primary_key=("deal_id",),
+    # An archived deal that comes back was gone in between, which nothing else tells.
+    keeps_versions=True,
+    carries_back=True,
     cursor="updated_at",
     lookback=_CRM_LOOKBACK,
     freshness=_CRM_FRESHNESS,
@@ -116,6 +124,8 @@ _DEALS = Table(
         not_null("stage_id", recovery="Give every deal a stage in HubSpot; a deal without one is in no pipeline."),
         not_null("name", severity="warn", mostly=0.99),
         not_null("owner_id", severity="warn", mostly=0.95),
+        refers_to("owner_id", "hubspot.owners", mostly=0.95),
+        refers_to("stage_id", "hubspot.pipeline_stages", mostly=0.99),
         between("amount", 0, None, severity="warn"),
         between("probability", 0, 1),
     ),
@@ -125,7 +135,7 @@ _DEAL_HISTORY = Table(
     system=SYSTEM,
     name="deal_history",
     group="deals",
-    description="Each value that a deal's stage, amount and close date have had, with the time from which it held.",
+    description="Each value that a deal's stage, amount, close date, owner and name have had, and from when it held.",
     primary_key=("deal_id", "property", "changed_at"),
     cursor="changed_at",
     lookback=_CRM_LOOKBACK,
@@ -133,14 +143,15 @@ _DEAL_HISTORY = Table(
     owner="team:revenue",
     columns=(
         string("deal_id", "The deal that changed."),
-        string("property", "Which property changed: dealstage, amount or closedate."),
+        string("property", "Which property changed: dealstage, amount, closedate, hubspot_owner_id or dealname."),
         timestamp("changed_at", "From when the value held."),
         string("value", "The value from then on, as HubSpot writes it; empty where it was cleared."),
         string("source_type", "What made the change, for example CRM_UI or IMPORT."),
     ),
     expectations=(
         *key_rules("deal_id", "property", "changed_at"),
-        one_of("property", ["dealstage", "amount", "closedate"]),
+        refers_to("deal_id", "hubspot.deals", mostly=0.95),
+        one_of("property", ["dealstage", "amount", "closedate", "hubspot_owner_id", "dealname"]),
     ),
 )
 
@@ -150,13 +161,20 @@ _DEAL_COMPANIES = Table(
     group="deals",
     description="Which companies a deal is associated with.",
     primary_key=("deal_id", "company_id"),
+    # Which account a deal was with on a past day; the CRM keeps no history of it.
+    keeps_versions=True,
+    carries_back=True,
     freshness=_QUIET_FRESHNESS,
     owner="team:revenue",
     columns=(
         string("deal_id", "The deal."),
         string("company_id", "A company that the deal is with."),
     ),
-    expectations=key_rules("deal_id", "company_id"),
+    expectations=(
+        *key_rules("deal_id", "company_id"),
+        refers_to("deal_id", "hubspot.deals", mostly=0.95),
+        refers_to("company_id", "hubspot.companies", mostly=0.95),
+    ),
 )
 
 _CONTACT_ASSOCIATIONS = association_table(
@@ -170,6 +188,9 @@ _OWNERS = Table(
     group="owners",
     description="CRM users who own records, those who have left included.",
     primary_key=("owner_id",),
+    # Names and teams are overwritten in the CRM.
+    keeps_versions=True,
+    carries_back=True,
     freshness=_QUIET_FRESHNESS,
     owner="team:revenue",
     columns=(
@@ -191,6 +212,9 @@ _PIPELINE_STAGES = Table(
     group="pipelines",
     description="The stages of the deal pipelines, in order, with the chance of winning that each implies.",
     primary_key=("pipeline_id", "stage_id"),
+    # A stage's name and chance are settings, without any history.
+    keeps_versions=True,
+    carries_back=True,
     freshness=_QUIET_FRESHNESS,
     owner="team:revenue",
     columns=(

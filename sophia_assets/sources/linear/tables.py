@@ -13,6 +13,7 @@ from sophia_assets.sources.columns import (
     key_rules,
     not_null,
     one_of,
+    refers_to,
     string,
     timestamp,
 )
@@ -42,6 +43,9 @@ _TEAMS = Table(
     group="teams",
     description="Teams, each with its own workflow, cycles and issue numbers.",
     primary_key=("team_id",),
+    # Settings, overwritten.
+    keeps_versions=True,
+    carries_back=True,
     owner=_OWNER,
     columns=(
         string("team_id", "Linear's id of the team."),
@@ -59,6 +63,9 @@ _WORKFLOW_STATES = Table(
     group="teams",
     description="The states that a team's issues go through.",
     primary_key=("state_id",),
+    # Names and kinds are settings, overwritten.
+    keeps_versions=True,
+    carries_back=True,
     owner=_OWNER,
     columns=(
         string("state_id", "Linear's id of the state."),
@@ -77,6 +84,9 @@ _USERS = Table(
     group="users",
     description="Members of the organization, suspended ones included.",
     primary_key=("user_id",),
+    # Names and teams are overwritten.
+    keeps_versions=True,
+    carries_back=True,
     owner=_OWNER,
     columns=(
         string("user_id", "Linear's id of the user."),
@@ -98,6 +108,9 @@ _LABELS = Table(
     group="labels",
     description="Labels of issues; a label in a group names its group as parent.",
     primary_key=("label_id",),
+    # Names are overwritten; a label says which customer an issue is about.
+    keeps_versions=True,
+    carries_back=True,
     owner=_OWNER,
     columns=(
         string("label_id", "Linear's id of the label."),
@@ -116,6 +129,9 @@ _PROJECTS = Table(
     group="projects",
     description="Projects: work of one or more teams towards a target date.",
     primary_key=("project_id",),
+    # State, target date and lead are overwritten.
+    keeps_versions=True,
+    carries_back=True,
     owner=_OWNER,
     columns=(
         string("project_id", "Linear's id of the project."),
@@ -145,6 +161,9 @@ _CYCLES = Table(
     group="cycles",
     description="Cycles (sprints) of the teams.",
     primary_key=("cycle_id",),
+    # Names and dates are overwritten.
+    keeps_versions=True,
+    carries_back=True,
     owner=_OWNER,
     columns=(
         string("cycle_id", "Linear's id of the cycle."),
@@ -166,6 +185,9 @@ _ISSUES = Table(
     group="issues",
     description="Issues, with the state they are in; archived and trashed ones included.",
     primary_key=("issue_id",),
+    # Linear tells of moves between states, not of changed projects, estimates and priorities.
+    keeps_versions=True,
+    carries_back=True,
     cursor="updated_at",
     lookback=LOOKBACK,
     freshness=_ISSUE_FRESHNESS,
@@ -197,6 +219,9 @@ _ISSUES = Table(
     ),
     expectations=(
         *key_rules("issue_id"),
+        refers_to("team_id", "linear.teams", mostly=0.95),
+        refers_to("state_id", "linear.workflow_states", mostly=0.95),
+        refers_to("project_id", "linear.projects", mostly=0.95),
         not_null("state_id"),
         between("priority", 0, 4, severity="warn"),
         one_of("state_type", _STATE_TYPES, severity="warn"),
@@ -209,13 +234,20 @@ _ISSUE_LABELS = Table(
     group="issues",
     description="Which labels an issue carries; one of the group Customer says whom it is about.",
     primary_key=("issue_id", "label_id"),
+    # Whom an issue was about on a past day.
+    keeps_versions=True,
+    carries_back=True,
     owner=_OWNER,
     columns=(
         string("issue_id", "The issue."),
         string("label_id", "The label."),
         string("label_name", "The label's name."),
     ),
-    expectations=key_rules("issue_id", "label_id"),
+    expectations=(
+        *key_rules("issue_id", "label_id"),
+        refers_to("issue_id", "linear.issues", mostly=0.95),
+        refers_to("label_id", "linear.labels", mostly=0.95),
+    ),
 )
 
 _ISSUE_HISTORY = Table(
@@ -233,7 +265,12 @@ _ISSUE_HISTORY = Table(
         string("to_state_id", "The state it was moved to."),
         string("actor_id", "The user who moved it; empty for integrations and automations."),
     ),
-    expectations=(*key_rules("history_id"), not_null("issue_id"), not_null("changed_at")),
+    expectations=(
+        *key_rules("history_id"),
+        not_null("issue_id"),
+        not_null("changed_at"),
+        refers_to("issue_id", "linear.issues", mostly=0.95),
+    ),
 )
 
 TABLES = (

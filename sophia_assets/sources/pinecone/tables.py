@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sophia_assets.sources.columns import between, floating, integer, key_rules, not_null, one_of, string, timestamp
+from sophia_assets.sources.columns import (
+    between,
+    floating,
+    integer,
+    key_rules,
+    not_null,
+    one_of,
+    refers_to,
+    string,
+    timestamp,
+)
 from sophia_assets.sources.declarations import Column, ColumnType, Freshness, Table
 
 SYSTEM = "pinecone"
@@ -15,6 +25,8 @@ _NAMESPACES = Table(
     group="index",
     description="The index's namespaces with the number of vectors in each, which lags behind what is in them.",
     primary_key=("namespace",),
+    # A measurement of the present only.
+    keeps_versions=True,
     owner="team:knowledge",
     columns=(
         string("namespace", "The namespace's name; `__default__` for the one without a name."),
@@ -29,6 +41,8 @@ _INDEX_STATS = Table(
     group="index",
     description="The index as a whole: its size, how similarity is measured, and whether it is ready.",
     primary_key=("index_name",),
+    # A measurement of the present only.
+    keeps_versions=True,
     owner="team:knowledge",
     columns=(
         string("index_name", "The index's name."),
@@ -51,6 +65,8 @@ _DOCUMENTS = Table(
     group="documents",
     description="The passages of documents that the index can find, by what their vectors' metadata says.",
     primary_key=("namespace", "document_id"),
+    # The index forgets what it replaces or removes.
+    keeps_versions=True,
     # Knowledge that nobody has touched for a month is a pipeline that has stopped rather than a quiet month.
     freshness=Freshness(newest_event=timedelta(days=30), event_column="updated_at"),
     owner="team:knowledge",
@@ -71,6 +87,8 @@ _DOCUMENTS = Table(
     ),
     expectations=(
         *key_rules("namespace", "document_id"),
+        refers_to("namespace", "pinecone.namespaces"),
+        refers_to("account_id", "hubspot.companies", "company_id", mostly=0.9),
         not_null("title", severity="warn", mostly=0.9, recovery="Give every vector a `title` in its metadata."),
         between("chunk", 0, None, severity="warn"),
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sophia_assets.sources.columns import between, day, integer, key_rules, not_null, string, timestamp
+from sophia_assets.sources.columns import between, day, integer, key_rules, not_null, refers_to, string, timestamp
 from sophia_assets.sources.declarations import Column, ColumnType, Freshness, Table
 
 SYSTEM = "redis"
@@ -20,6 +20,8 @@ _ACCOUNT_USAGE = Table(
     group="accounts",
     description="How each account uses the product now: its plan, its seats and the features in use.",
     primary_key=("account_id",),
+    # A measurement of the present only.
+    keeps_versions=True,
     owner="team:product",
     columns=(
         string("account_id", "The HubSpot company that the account is."),
@@ -32,6 +34,7 @@ _ACCOUNT_USAGE = Table(
     ),
     expectations=(
         *key_rules("account_id"),
+        refers_to("account_id", "hubspot.companies", "company_id", mostly=0.95),
         between("seats", 0, None, severity="warn"),
         between("active_seats", 0, None, severity="warn"),
     ),
@@ -54,7 +57,12 @@ _DAILY_USAGE = Table(
         integer("value", "How many."),
         timestamp("counted_on", "The day's midnight, as UTC."),
     ),
-    expectations=(*key_rules("day", "account_id", "counter"), not_null("value"), between("value", 0, None)),
+    expectations=(
+        *key_rules("day", "account_id", "counter"),
+        not_null("value"),
+        between("value", 0, None),
+        refers_to("account_id", "hubspot.companies", "company_id", mostly=0.95),
+    ),
 )
 
 _TOTALS = Table(
@@ -63,6 +71,8 @@ _TOTALS = Table(
     group="counters",
     description="The product's running totals.",
     primary_key=("counter",),
+    # A measurement of the present only.
+    keeps_versions=True,
     owner="team:product",
     columns=(string("counter", "What is counted."), integer("value", "How many so far.")),
     expectations=(*key_rules("counter"), between("value", 0, None, severity="warn")),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sophia_assets.sources.columns import between, boolean, integer, key_rules, not_null, string, timestamp
+from sophia_assets.sources.columns import between, boolean, integer, key_rules, not_null, refers_to, string, timestamp
 from sophia_assets.sources.declarations import Freshness, Table
 
 SYSTEM = "slack"
@@ -15,6 +15,9 @@ _CHANNELS = Table(
     group="channels",
     description="The workspace's public channels, and the private ones that the bot is in; archived ones too.",
     primary_key=("channel_id",),
+    # Names, topics and who is in them are overwritten.
+    keeps_versions=True,
+    carries_back=True,
     owner="team:customer",
     columns=(
         string("channel_id", "Slack's id of the channel; it stays when the channel is renamed."),
@@ -43,6 +46,9 @@ _USERS = Table(
     group="users",
     description="Members of the workspace, guests, bots, and those who have left.",
     primary_key=("user_id",),
+    # Names and titles are overwritten.
+    keeps_versions=True,
+    carries_back=True,
     owner="team:customer",
     columns=(
         string("user_id", "Slack's id of the user."),
@@ -96,6 +102,8 @@ _MESSAGES = Table(
     ),
     expectations=(
         *key_rules("channel_id", "ts"),
+        refers_to("channel_id", "slack.channels", mostly=0.95),
+        refers_to("user_id", "slack.users", mostly=0.95),
         not_null("posted_at", recovery="Slack's ids begin with the time: look at the row's ts, then load it again."),
         between("reply_count", 0, None, severity="warn"),
         between("reactions", 0, None, severity="warn"),

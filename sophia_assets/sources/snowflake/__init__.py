@@ -16,6 +16,7 @@ SETTINGS = SystemSettings(
             "USER",
             "PASSWORD",
             "PRIVATE_KEY_PATH",
+            "PRIVATE_KEY_PASSPHRASE",
             "DATABASE",
             "WAREHOUSE",
             "ROLE",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ STATEMENT_SECONDS = 900
 
 @dataclass(frozen=True)
 class SnowflakeConnection:
-    """The account and a way in: a password, or the path of a private key (PEM, unencrypted).
+    """The account and a way in: a password, or the path of a private key (PEM) and what opens it, if it is encrypted.
 
     `host`, `port` and `protocol` are for private links and proxies; empty, the account decides.
     """
@@ -29,6 +29,7 @@ class SnowflakeConnection:
     user: str
     password: str = field(default="", repr=False)
     private_key_path: str = field(default="", repr=False)
+    private_key_passphrase: str = field(default="", repr=False)
     database: str = ""
     warehouse: str = ""
     role: str = ""
@@ -44,7 +45,7 @@ class SnowflakeConnection:
             raise ConfigurationError(
                 f"SNOWFLAKE_PORT is {port!r}", system=SYSTEM, remedy="Set it to a number such as 443, or leave it out"
             )
-        names = ("account", "user", "password", "private_key_path", "database", "warehouse", "role", "host", "protocol")
+        names = [declared.name for declared in fields(cls) if declared.name != "port"]
         given = {name: settings.get(f"SNOWFLAKE_{name.upper()}", "") for name in names}
         return cls(**given, port=int(port) if port else None)
 
@@ -53,7 +54,7 @@ class SnowflakeConnection:
         names = ("account", "user", "database", "warehouse", "role", "host", "port", "protocol")
         arguments: dict[str, Any] = {name: getattr(self, name) for name in names if getattr(self, name)}
         if self.private_key_path:
-            arguments["private_key"] = _private_key(self.private_key_path)
+            arguments["private_key"] = _private_key(self.private_key_path, self.private_key_passphrase)
         else:
             arguments["password"] = self.password
         return arguments | {
@@ -82,17 +83,18 @@ def _backoff(retry: RetryPolicy) -> Iterator[float]:
         delay = min(2 * delay, retry.longest_delay)
 
 
-def _private_key(path: str) -> bytes:
+def _private_key(path: str, passphrase: str) -> bytes:
     """The key as DER. Raises AuthenticationFailed where the file is no private key."""
     from cryptography.hazmat.primitives import serialization
 
     try:
-        key = serialization.load_pem_private_key(Path(path).read_bytes(), password=None)
+        key = serialization.load_pem_private_key(Path(path).read_bytes(), password=passphrase.encode() or None)
     except (OSError, ValueError, TypeError) as error:
         raise AuthenticationFailed(
             f"the private key cannot be read ({type(error).__name__})",
             system=SYSTEM,
-            remedy="Point SNOWFLAKE_PRIVATE_KEY_PATH at an unencrypted PEM file that this user may read",
+            remedy="Point SNOWFLAKE_PRIVATE_KEY_PATH at a PEM file that this user may read, and set "
+            "SNOWFLAKE_PRIVATE_KEY_PASSPHRASE where it is encrypted",
         ) from error
     return key.private_bytes(
         serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()

@@ -11,8 +11,11 @@ from sophia_assets.sources.columns import (
     floating,
     integer,
     key_rules,
+    moved_within,
     not_null,
+    numeric,
     one_of,
+    refers_to,
     required_column,
     string,
     timestamp,
@@ -29,6 +32,8 @@ _SALES_DEALS = Table(
     group="sales_deals",
     description="SALES.DEALS: the sales department's own list of deals, with the last activity on each.",
     primary_key=("deal_id",),
+    # The list holds the present stage and amount only.
+    keeps_versions=True,
     cursor="updated_at",
     lookback=_LOOKBACK,
     freshness=Freshness(newest_event=timedelta(days=4)),
@@ -48,10 +53,19 @@ _SALES_DEALS = Table(
     expectations=(
         *(required_column(column) for column in ("deal_id", "deal_name", "amount", "stage")),
         *key_rules("deal_id"),
-        *(not_null(column) for column in ("deal_name", "stage")),
+        not_null("deal_name", severity="warn", mostly=0.99),
+        not_null("stage", severity="warn", mostly=0.99),
         not_null("amount", severity="warn", mostly=0.9, recovery="Ask the deals' owners to estimate their amount."),
+        numeric("amount"),
         between("amount", 0, None),
         between("probability", 0, 1),
+        moved_within(
+            "last_activity_date",
+            30,
+            recovery="Ask sales whether the list is still kept; look into what fills it where it should be.",
+        ),
+        refers_to("account_id", "hubspot.companies", "company_id", mostly=0.9),
+        refers_to("deal_id", "hubspot.deals", mostly=0.9),
     ),
 )
 
@@ -80,6 +94,7 @@ _SUBSCRIPTIONS = Table(
     ),
     expectations=(
         *key_rules("term_id"),
+        refers_to("account_id", "hubspot.companies", "company_id", mostly=0.95),
         *(not_null(column) for column in ("subscription_id", "account_id", "valid_from", "mrr")),
         between("mrr", 0, None),
         between("seats", 0, None, severity="warn"),
@@ -111,6 +126,8 @@ _INVOICES = Table(
     ),
     expectations=(
         *key_rules("invoice_id"),
+        refers_to("account_id", "hubspot.companies", "company_id", mostly=0.95),
+        refers_to("subscription_id", "snowflake.subscriptions", mostly=0.95),
         *(not_null(column) for column in ("amount", "issued_on", "due_on")),
         between("amount", 0, None, severity="warn", recovery="Check whether the negative amount is a credit note."),
         one_of("currency", ["USD"], severity="warn", recovery="Amounts are added up as US dollars: convert others."),
@@ -137,6 +154,7 @@ _SATISFACTION = Table(
     ),
     expectations=(
         *key_rules("response_id"),
+        refers_to("account_id", "hubspot.companies", "company_id", mostly=0.95),
         *(not_null(column) for column in ("score", "responded_at")),
         between("score", 1, 5),
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     import pyarrow
     from fakesnow.instance import FakeSnow
 
+WAREHOUSE_DATABASE = "SOPHIA"
+
 
 def make_engine(database: str, tables: Sequence[SnowflakeTable]) -> FakeSnow:
     """A fakesnow instance that holds the tables. Raises ConfigurationError for one that it cannot hold."""
@@ -23,8 +26,13 @@ def make_engine(database: str, tables: Sequence[SnowflakeTable]) -> FakeSnow:
     from fakesnow.instance import FakeSnow
 
     _keep_missing_timestamps()
-    logging.getLogger("fakesnow.server").setLevel(logging.CRITICAL)
+    _keep_transactions()
+    _copy_statements_once()
+    for name in ("fakesnow.server", "sqlglot"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     engine = FakeSnow()
+    # Beside the company's own database an empty one, for whoever wants a warehouse.
+    engine.connect(WAREHOUSE_DATABASE)
     fill(engine, database, tables)
     return engine
 
@@ -46,6 +54,67 @@ def _keep_missing_timestamps() -> None:
         return pyarrow.StructArray.from_arrays(children, fields=list(structs.type), mask=missing)
 
     setattr(fakesnow.arrow, "timestamp_to_sf_struct", with_gaps)  # noqa: B010 - an assignment is refused by mypy
+
+
+@cache
+def _keep_transactions() -> None:
+    """Make fakesnow answer BEGIN, which it begins and then fails to describe; let a MERGE be part of a transaction,
+    although what fakesnow notes of the MERGE's own temporary table lies in another database; and say as Snowflake does
+    that another transaction was in the way, which it reports as a failure of the service."""
+    import duckdb
+    import snowflake.connector.errors
+    import sqlglot
+    from fakesnow.cursor import SQL_SUCCESS, FakeSnowflakeCursor
+    from sqlglot import exp
+
+    execute: Callable[..., None] = FakeSnowflakeCursor._execute
+
+    def executed(cursor: FakeSnowflakeCursor, statement: Any, params: Any = None) -> None:
+        if isinstance(statement, exp.Create) and _name_of(statement) == "MERGE_CANDIDATES":
+            for note in ("table_comment", "text_lengths"):
+                statement.args.pop(note, None)
+        try:
+            execute(cursor, statement, params)
+        except duckdb.TransactionException as problem:
+            message = "Statement was aborted because the number of waiters for this lock exceeds the limit"
+            raise snowflake.connector.errors.ProgrammingError(msg=message, errno=625, sqlstate="57014") from problem
+        if isinstance(statement, exp.Transaction):
+            execute(cursor, sqlglot.parse_one(SQL_SUCCESS, read="duckdb"))
+
+    setattr(FakeSnowflakeCursor, "_execute", executed)  # noqa: B010 - an assignment is refused by mypy
+
+
+@cache
+def _copy_statements_once() -> None:
+    """Make fakesnow copy a statement once: it does so before each of its seventy ways to rewrite it, which takes most
+    of its time."""
+    from fakesnow.cursor import FakeSnowflakeCursor
+    from sqlglot.expressions import Expression
+
+    transform: Callable[..., Any] = Expression.transform
+    rewrite: Callable[..., Any] = FakeSnowflakeCursor._transform
+    here = threading.local()
+
+    def transformed(node: Any, function: Any, *given: Any, copy: bool = True, **more: Any) -> Any:
+        return transform(node, function, *given, copy=copy and not getattr(here, "is_own", False), **more)
+
+    def rewritten(cursor: FakeSnowflakeCursor, statement: Any, params: Any) -> Any:
+        here.is_own = True
+        try:
+            return rewrite(cursor, statement.copy(), params)
+        finally:
+            here.is_own = False
+
+    setattr(Expression, "transform", transformed)  # noqa: B010 - an assignment is refused by mypy
+    setattr(FakeSnowflakeCursor, "_transform", rewritten)  # noqa: B010
+
+
+def _name_of(statement: Any) -> str:
+    """The table that a CREATE makes."""
+    from sqlglot import exp
+
+    table = statement.find(exp.Table)
+    return table.name.upper() if table else ""
 
 
 def fill(engine: FakeSnow, database: str, tables: Sequence[SnowflakeTable]) -> None:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from fakesnow.instance import FakeSnow
 
 LOGIN_PATH = "/session/v1/login-request"
+SESSION_PATH = "/session"
 QUERY_PATH = "/queries/v1/query-request"
 
 
@@ -170,6 +171,8 @@ class SnowflakeStandin(Standin):
         else:
             from fakesnow.server import app
 
+            if scope["path"] == SESSION_PATH:
+                _roll_back(Request(scope))
             await app(scope, receive, send)
 
     async def _query(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -225,6 +228,15 @@ class SnowflakeStandin(Standin):
                 "success": True,
             }
         )
+
+
+def _roll_back(request: Request) -> None:
+    """Ends what a session that is being closed has left open, which fakesnow leaves to the garbage collection."""
+    from fakesnow.server import sessions
+
+    session = sessions.get((request.headers.get("authorization") or "")[17:-1])
+    if session is not None and request.query_params.get("delete"):
+        session.rollback()
 
 
 def _identifier(name: str | None) -> str | None:

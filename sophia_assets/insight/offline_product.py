@@ -1,0 +1,38 @@
+"""What the offline writer says of the product: how much it is used, and what the teams delivered."""
+
+from __future__ import annotations
+
+from sophia_assets.insight.nouns import noun
+from sophia_assets.insight.offline_stories import comparison, of_fact, slot
+from sophia_assets.insight.writing import DraftSentence
+from sophia_assets.metrics.facts import Fact, FactSet
+
+
+def product_sentences(facts: FactSet) -> list[DraftSentence]:
+    """Use, delivery and open bugs, one sentence each, as far as they are known."""
+    actions, completed = (facts.total(metric, "last_30d") for metric in ("product_actions", "issues_completed"))
+    bugs = facts.total("open_bugs", "as_of")
+    sentences = []
+    if actions is not None:
+        sentences.append(_use(actions, facts.total("active_accounts", "last_30d")))
+    if completed is not None:
+        sentences.append(_delivered(completed, facts.total("cycle_time_days", "last_30d")))
+    if bugs is not None:
+        sentences.append(DraftSentence(f"{noun(bugs).opening} {noun(bugs).be} {slot(bugs)}{comparison(bugs)}."))
+    return sentences
+
+
+def _use(actions: Fact, accounts: Fact | None) -> DraftSentence:
+    text = f"Use of the product came to {slot(actions)} {of_fact(actions, 'action')} {slot(actions, 'period')}"
+    text += comparison(actions)
+    if accounts is not None:
+        text += f", with {slot(accounts)} active {of_fact(accounts, 'account')}"
+    return DraftSentence(text + ".")
+
+
+def _delivered(completed: Fact, cycle_time: Fact | None) -> DraftSentence:
+    text = f"The teams completed {slot(completed)} {of_fact(completed, 'issue')} {slot(completed, 'period')}"
+    text += comparison(completed)
+    if cycle_time is not None:
+        text += f", with a cycle time of {slot(cycle_time)}"
+    return DraftSentence(text + ".")

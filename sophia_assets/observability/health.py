@@ -1,0 +1,84 @@
+"""The state of one home's platform: what is broken, how fresh its data is, and whether that has been shown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+from sophia_assets.home import Home, write_atomically
+from sophia_assets.ingestion.attempts import AttemptLog
+from sophia_assets.observability.freshness import Reading, read_freshness
+from sophia_assets.observability.problems import Problem, Stores, digest, find_problems
+from sophia_assets.quality.failures import FailureLog
+from sophia_assets.quality.serving import read_serving
+from sophia_assets.settings import WEEKDAYS, Settings, read_json
+from sophia_assets.warehouse.interface import Warehouse
+from sophia_assets.warehouse.models import load_models
+
+# The briefing is late when it is not there this long after its schedule.
+BRIEFING_GRACE = timedelta(minutes=30)
+
+
+@dataclass(frozen=True)
+class Health:
+    """Reads our own stores. `connected` names the systems that are not off."""
+
+    settings: Settings
+    home: Home
+    warehouse: Warehouse
+    attempts: AttemptLog
+    failures: FailureLog
+    connected: Collection[str]
+
+    def problems(self, now: datetime) -> list[Problem]:
+        """Everything that is broken at `now` (UTC), the worst first."""
+        from sophia_assets.insight.archive import BriefingArchive
+
+        with self.warehouse.session():
+            stores = Stores(
+                warehouse=self.warehouse,
+                attempts=self.attempts,
+                failures=self.failures,
+                serving=read_serving(self.warehouse, self.failures, load_models()),
+                connected=self.connected,
+                briefings=BriefingArchive(self.home.briefings).days(),
+                due=self._briefing_due(now),
+            )
+            return find_problems(stores, now)
+
+    def freshness(self) -> list[Reading]:
+        """How old every table and model is that rests on connected systems alone."""
+        with self.warehouse.session():
+            return read_freshness(self.warehouse, self.connected)
+
+    def note_shown(self, problems: Sequence[Problem]) -> None:
+        """Remembers that these are shown."""
+        shown = {"digest": digest(problems), "at": datetime.now(UTC).isoformat()}
+        write_atomically(self.home.path / "health" / "shown.json", json.dumps(shown))
+
+    def are_shown(self, problems: Sequence[Problem]) -> bool:
+        """Whether exactly these were the ones shown last."""
+        shown = read_json(self.home.path / "health" / "shown.json")
+        return shown is not None and shown.get("digest") == digest(problems)
+
+    def _briefing_due(self, now: datetime) -> tuple[date, datetime] | None:
+        day, since = briefing_due(self.settings, now)
+        company = self.home.company()
+        if company is not None and company.kind != "live" and company.last_day:
+            # Nothing happens in a sandboxed company after its last day.
+            day = min(day, date.fromisoformat(company.last_day))
+        return (day, since) if day >= self.home.history_start(self.settings) else None
+
+
+def briefing_due(settings: Settings, now: datetime) -> tuple[date, datetime]:
+    """The newest day whose briefing must be there at `now` (UTC), and since when: the day before a working day."""
+    working = {WEEKDAYS.index(day) for day in settings.working_days}
+    morning = now.astimezone(settings.tzinfo).date()
+    while True:
+        scheduled = datetime.combine(morning, time(settings.briefing_hour), settings.tzinfo)
+        deadline = scheduled.astimezone(UTC) + BRIEFING_GRACE
+        if morning.weekday() in working and deadline <= now:
+            return morning - timedelta(days=1), deadline
+        morning -= timedelta(days=1)

@@ -1,0 +1,1 @@
+"""Tests of what people who run the platform are told of its state."""

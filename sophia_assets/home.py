@@ -91,6 +91,11 @@ class Home:
         return self.path / "company.json"
 
     @property
+    def cache(self) -> Path:
+        """What can be found again at any time, and takes seconds to find."""
+        return self.path / "cache"
+
+    @property
     def run_lock(self) -> Path:
         return self.path / "run.lock"
 

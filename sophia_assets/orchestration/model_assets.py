@@ -99,9 +99,9 @@ def _metadata(built: BuiltModel, services: Services, ages: Mapping[str, Reading]
     model = built.model
     lineage = {
         column: [dg.TableColumnDep(dg.AssetKey(table.split(".")), origin) for table, origin in origins]
-        for column, origins in lineage_of_models()[model.qualified_name].items()
+        for column, origins in lineage_of_models(services.home.cache)[model.qualified_name].items()
     }
-    personal = personal_columns()
+    personal = personal_columns(services.home.cache)
     shown = [name for name in built.types if (model.qualified_name, name) not in personal]
     select = f"SELECT {', '.join(shown)} FROM {model.qualified_name}"
     return {

@@ -10,14 +10,17 @@ rows must meet (see `model_rules`).
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
+from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sophia_assets.errors import ConfigurationError
+from sophia_assets.home import write_atomically
 from sophia_assets.settings import PROJECT_ROOT
 from sophia_assets.sources import registry
 from sophia_assets.sources.declarations import HISTORY_SCHEMA, Expectation
@@ -250,23 +253,46 @@ def _histories() -> Mapping[str, str]:
 
 
 @cache
-def lineage_of_models() -> dict[str, dict[str, list[tuple[str, str]]]]:
-    """The column lineage of every model under `sql/`, by qualified name, in the order of `load_models`."""
+def lineage_of_models(kept_in: Path | None = None) -> dict[str, dict[str, list[tuple[str, str]]]]:
+    """The column lineage of every model under `sql/`, by qualified name, in the order of `load_models`.
+
+    It takes seconds to find. `kept_in` is a folder in which other processes find it again while nothing has changed
+    that it follows from.
+    """
+    from importlib.metadata import version
+
     models = load_models()
-    columns_of: dict[str, Iterable[str]] = {name: model.columns for name, model in models.items()}
-    columns_of |= {table.qualified_name: [*table.column_names, *_LOADED_COLUMNS] for table in registry.tables()}
-    return {name: column_lineage(model, columns_of) for name, model in models.items()}
+    columns_of: dict[str, Sequence[str]] = {name: tuple(model.columns) for name, model in models.items()}
+    columns_of |= {table.qualified_name: (*table.column_names, *_LOADED_COLUMNS) for table in registry.tables()}
+    if kept_in is None:
+        return {name: column_lineage(model, columns_of) for name, model in models.items()}
+    ground = (version("sqlglot"), Path(__file__).read_bytes(), columns_of, [model.select for model in models.values()])
+    file = kept_in / f"lineage-{blake2b(repr(ground).encode(), digest_size=16).hexdigest()}.json"
+    if not file.exists():
+        found = lineage_of_models()
+        for older in kept_in.glob("lineage-*.json"):
+            older.unlink(missing_ok=True)
+        write_atomically(file, json.dumps(found))
+        return found
+    kept = json.loads(file.read_text(encoding="utf-8"))
+    return {
+        name: {column: [(table, origin) for table, origin in origins] for column, origins in columns.items()}
+        for name, columns in kept.items()
+    }
 
 
-def personal_columns() -> frozenset[tuple[str, str]]:
-    """The (table, column) pairs that hold data about a person: as declared, and what models compute from them."""
+def personal_columns(kept_in: Path | None = None) -> frozenset[tuple[str, str]]:
+    """The (table, column) pairs that hold data about a person: as declared, and what models compute from them.
+
+    For `kept_in` see `lineage_of_models`.
+    """
     found = {
         (table.qualified_name, column.name)
         for table in registry.tables()
         for column in table.columns
         if column.personal
     }
-    for name, lineage in lineage_of_models().items():
+    for name, lineage in lineage_of_models(kept_in).items():
         found |= {(name, column) for column, origins in lineage.items() if not found.isdisjoint(origins)}
     return frozenset(found)
 

@@ -16,6 +16,7 @@ from sophia_assets.warehouse.models import (
     LEDGER_SCHEMA,
     Model,
     column_lineage,
+    lineage_of_models,
     load_models,
     parse_model,
     personal_columns,
@@ -308,3 +309,12 @@ def test_the_projects_models_run_on_an_empty_warehouse(warehouse: DuckDBWarehous
     built = build_models(warehouse, list(load_models().values()), {"timezone": "America/New_York"})
     assert {item.model.qualified_name: item.column_differences for item in built if item.column_differences} == {}
     assert [item.model.qualified_name for item in built if item.rows] == ["staging.topic_words"], "its words are listed"
+
+
+def test_lineage_is_found_again_where_it_was_kept(tmp_path: Path) -> None:
+    found = lineage_of_models(tmp_path)
+    [file] = tmp_path.iterdir()
+    lineage_of_models.cache_clear()
+
+    assert lineage_of_models(tmp_path) == found == lineage_of_models()
+    assert [path.name for path in tmp_path.iterdir()] == [file.name]

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 Say = Callable[[str], None]
 
+# Each run of checks costs something of its own, so that several systems are waited for.
+_CHECKED_TOGETHER = 3
+
 
 @dataclass(frozen=True)
 class RunRequest:
@@ -233,7 +236,7 @@ class _Execution:
             if not result.success:
                 failures.append(_why(result))
             self._unchecked.append(system)
-            if self.services.quality.is_ready:
+            if len(self._unchecked) >= _CHECKED_TOGETHER and self.services.quality.is_ready:
                 self._check([key for key in self._check_keys(self._unchecked) if not self._looks_across(key)])
                 self._unchecked.clear()
         return failures

@@ -235,7 +235,7 @@ def column_lineage(model: Model, columns_of: Mapping[str, Iterable[str]]) -> dic
     for column in selected.intersection(model.columns):
         pairs: dict[tuple[str, str], None] = {}
         for node in lineage(column.upper(), qualified, dialect="snowflake", scope=scope, copy=False).walk():
-            if isinstance(node.expression, exp.Table) and node.expression.db not in ("", LEDGER_SCHEMA):
+            if isinstance(node.expression, exp.Table) and node.expression.db.lower() not in ("", LEDGER_SCHEMA):
                 table_name = raw_name(f"{node.expression.db}.{node.expression.name}".lower())
                 pairs[(table_name, node.name.split(".")[-1].strip('"').lower())] = None
         found[column] = list(pairs)

@@ -97,7 +97,8 @@ class QualityWorker:
             for suite in suites:
                 answer = next(answers)
                 if "failure" in answer:
-                    answer = {"results": [_not_run(suite.rows, answer["failure"]) for _ in suite.expectations]}
+                    yield outcomes_of_failure(suite, answer["failure"])
+                    continue
                 yield [_outcome(item, found) for item, found in zip(suite.expectations, answer["results"], strict=True)]
 
     @property
@@ -193,6 +194,11 @@ def _as_validated(declared: Expectation) -> dict[str, Any]:
 
 def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {name: list(value) if isinstance(value, (tuple, set)) else value for name, value in arguments.items()}
+
+
+def outcomes_of_failure(suite: Suite, reason: str) -> list[Outcome]:
+    """What is known of a suite's rules where they could not be run, for a reason without any row's values: nothing."""
+    return [_outcome(item, _not_run(suite.rows, reason)) for item in suite.expectations]
 
 
 def _not_run(rows: int, why: str) -> dict[str, Any]:

@@ -6,7 +6,8 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from sophia_assets.quality.client import QualityWorker, Suite
+from sophia_assets.errors import SophiaError
+from sophia_assets.quality.client import QualityWorker, Suite, outcomes_of_failure
 from sophia_assets.quality.frames import columns_of, read_frame
 from sophia_assets.quality.outcomes import Outcome
 from sophia_assets.warehouse.building import BuiltModel
@@ -20,12 +21,16 @@ def inspect_models(
 ) -> dict[str, list[Outcome]]:
     """The outcomes of each built model, by `schema.name`: its grain and columns, and its declared rules.
 
-    `worker` is asked only where a model declares rules. Raises SophiaError where it fails.
+    `worker` is asked only where a model declares rules; where it fails, their outcomes say that they could not run.
     """
     with tempfile.TemporaryDirectory(prefix="sophia-quality-") as name:
         with warehouse.session():
             suites = [_suite(warehouse, built, Path(name)) for built in every if built.model.expectations]
-        found = list(worker().validate_each(suites)) if suites else []
+        try:
+            found = list(worker().validate_each(suites)) if suites else []
+        except SophiaError as error:
+            # The models stand, whoever can or cannot look at them: a briefing must not wait for this.
+            found = [outcomes_of_failure(suite, str(error)) for suite in suites]
         validated = {suite.table: outcomes for suite, outcomes in zip(suites, found, strict=True)}
     return {
         built.model.qualified_name: [grain(built), *validated.get(built.model.qualified_name, ())] for built in every

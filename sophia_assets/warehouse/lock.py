@@ -30,7 +30,7 @@ class FileLock:
 
     def __init__(self, path: Path, *, wait_seconds: float) -> None:
         self.path = path.with_name(path.name + ".lock")
-        self._gate = path.with_name(path.name + ".gate")
+        self._gate = path.with_name(path.name + ".gate.lock")
         self.wait_seconds = wait_seconds
 
     @contextmanager

@@ -71,7 +71,8 @@ def assets(ui: TestClient) -> dict[str, dict[str, Any]]:
 
 def test_the_graph_holds_every_table_and_model_in_its_group(assets: dict[str, dict[str, Any]]) -> None:
     expected = {table.qualified_name for table in registry.tables()} | set(load_models())
-    assert set(assets) == expected | {"insight.facts", "insight.executive_briefing"}
+    health = {"data_health.broken_now", "data_health.freshness"}
+    assert set(assets) == expected | health | {"insight.facts", "insight.executive_briefing"}
     assert all(node["groupName"] == name.split(".")[0] for name, node in assets.items())
 
 
@@ -80,7 +81,7 @@ def test_every_node_shows_description_owner_kinds_and_checks(assets: dict[str, d
         assert node["description"] and node["owners"] and node["kinds"], name
         assert all(owner.get("team") for owner in node["owners"]), name
         checks = node["assetChecksOrError"].get("checks", [])
-        assert checks or name == "insight.facts", name
+        assert checks or name in {"insight.facts", "data_health.freshness"}, name
         assert all(check["description"] for check in checks), name
     assert {"hubspot", "duckdb"} == set(assets["hubspot.deals"]["kinds"])
 
@@ -118,7 +119,8 @@ def test_lineage_leads_from_the_systems_to_the_briefing(assets: dict[str, dict[s
 def test_jobs_and_schedules_say_what_they_do_and_when(ui: TestClient) -> None:
     (repository,) = ask(ui, LOCATION)["repositoriesOrError"]["nodes"]
     jobs = {job["name"]: job for job in repository["jobs"] if not job["name"].startswith("__")}
-    assert set(jobs) == {"daily_briefing", "check_sources", *(f"ingest_{system}" for system in registry.SYSTEMS)}
+    ingestion = {f"ingest_{system}" for system in registry.SYSTEMS}
+    assert set(jobs) == ingestion | {"daily_briefing", "check_sources", "look_at_data_health"}
     assert all(job["description"] for job in jobs.values())
     assert repository["schedules"]
     for schedule in repository["schedules"]:

@@ -1,4 +1,4 @@
-"""A platform on a home of its own and an ephemeral instance, and short ways to run its jobs."""
+"""A platform on a home and an instance of its own, and short ways to run its jobs."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import dagster as dg
 
 from sophia_assets.definitions import build_definitions
 from sophia_assets.home import CompanyIdentity, Home
+from sophia_assets.orchestration.instance import instance_for
 from sophia_assets.orchestration.jobs import BRIEFING_JOB, CHECK_JOB, ingest_job_name
 from sophia_assets.services import Services
 from sophia_assets.settings import load_settings
@@ -40,7 +41,7 @@ class Platform:
         services = Services(load_settings({"SOPHIA_HOME": str(path), **connections, **settings}), home)
         resource = dg.ResourceDefinition.hardcoded_resource(services)
         try:
-            with dg.instance_for_test() as instance:
+            with instance_for(home, swift=True) as instance:
                 yield cls(services, build_definitions({"services": resource}, home), instance)
         finally:
             services.close()

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Literal
 
+from sophia_assets.quality.ledger import read_builds
 from sophia_assets.sources import registry
 from sophia_assets.warehouse.coercion import aware_utc
 from sophia_assets.warehouse.interface import Warehouse
@@ -20,7 +21,6 @@ from sophia_assets.warehouse.models import load_models, required_tables
 State = Literal["fresh", "late", "overdue", "quiet", "never loaded"]
 
 _STATE = 'SELECT table_name, loaded_at, loaded_through, newest FROM "_sophia"."state"'
-_BUILDS = 'SELECT model, table_name, loaded_through FROM "_sophia"."builds"'
 
 
 @dataclass(frozen=True)
@@ -119,9 +119,7 @@ class _Loaded:
 def read_freshness(warehouse: Warehouse, connected: Collection[str]) -> list[Reading]:
     """A reading per policy whose tables are all of `connected` systems; best within a session."""
     loaded = _loads(warehouse)
-    built: dict[str, dict[str, datetime | None]] = {}
-    for row in warehouse.query(_BUILDS).to_pylist():
-        built.setdefault(row["model"], {})[row["table_name"]] = aware_utc(row["loaded_through"])
+    built = read_builds(warehouse)
     return [
         _reading(policy, loaded, built.get(policy.name, {}))
         for policy in policies()

@@ -183,7 +183,7 @@ def _unswept(name: str, ledger: TableLedger) -> Problem:
 
 
 def _set_aside(name: str, ledger: TableLedger) -> Problem:
-    aside = max(sum(ledger.set_aside.values()), ledger.last_set_aside)
+    aside = ledger.rows_set_aside
     return Problem(
         "table",
         "error" if aside > QUARANTINE_TOLERATED * (ledger.rows_total + aside) else "warning",

@@ -14,8 +14,6 @@ from sophia_assets.home import Home, write_atomically
 from sophia_assets.settings import PROJECT_ROOT
 
 _SWIFT = {"module": "sophia_assets.orchestration.swift_storage", "class": "SwiftSqliteStorage"}
-
-
 # What steps print goes to the terminal of a process that runs jobs itself; watching it takes two processes a step.
 _NO_COMPUTE_LOGS = {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
 

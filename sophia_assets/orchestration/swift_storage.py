@@ -2,9 +2,8 @@
 
 Dagster's own opens a connection, and compiles its statements anew, for each of a run's two thousand events; of each
 check it asks twice more whether there is a table of checks. An event is one transaction here, and so are those that
-Dagster hands over together: see `EVENTS_AT_ONCE`. SQLite's
-log is flushed to the disk by its checkpoints here, not by each event: what a power cut may take is the end of a run's
-log, and no program's crash takes anything.
+Dagster hands over together: see `EVENTS_AT_ONCE`. SQLite's log is flushed to the disk by its checkpoints here, not by
+each event: what a power cut may take is the end of a run's log, and no program's crash takes anything.
 """
 
 from __future__ import annotations

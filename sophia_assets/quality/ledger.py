@@ -35,6 +35,12 @@ class TableLedger:
     undeclared: tuple[str, ...] = ()
     missing: tuple[Mapping[str, Any], ...] = ()
 
+    @property
+    def rows_set_aside(self) -> int:
+        """How many rows are set aside: only so many are kept, and the last load knows how many it set aside in all."""
+        held = sum(self.set_aside.values())
+        return max(held, self.last_set_aside) if held else 0
+
 
 def read_ledgers(warehouse: Warehouse) -> dict[str, TableLedger]:
     """The ledger of each table (`system.name`) of which it tells; best within a session: it takes five queries."""
@@ -62,6 +68,14 @@ def read_ledgers(warehouse: Warehouse) -> dict[str, TableLedger]:
     parts = (state, loads, missing, aside, fields)
     tables = {table for rows in parts for table in rows}
     return {table: _ledger(*(rows.get(table, ()) for rows in parts)) for table in tables}
+
+
+def read_builds(warehouse: Warehouse) -> dict[str, dict[str, datetime | None]]:
+    """For each model that was ever built, up to when (UTC) each raw table that it rests on had been read then."""
+    builds: dict[str, dict[str, datetime | None]] = {}
+    for row in warehouse.query('SELECT model, table_name, loaded_through FROM "_sophia"."builds"').to_pylist():
+        builds.setdefault(row["model"], {})[row["table_name"]] = aware_utc(row["loaded_through"])
+    return builds
 
 
 def _by_table(warehouse: Warehouse, select: str, ledger: str, rest: str = "") -> dict[str, list[dict[str, Any]]]:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 from sophia_assets.quality.client import QualityWorker
 from sophia_assets.quality.failures import FailureLog
+from sophia_assets.quality.ledger import read_builds
 from sophia_assets.quality.tables import Inspection, guarding_checks, inspect
 from sophia_assets.sources import registry
 from sophia_assets.warehouse.interface import Warehouse
@@ -58,7 +59,7 @@ def models_held_back(
     held: dict[str, tuple[str, ...]] = {}
     for name, model in models.items():
         causes = {table for table in model.dependencies if table in tables}
-        spared = {*model.named_by, *model.optional}.intersection(built)
+        spared = model.spared.intersection(built)
         for above in model.dependencies:
             if above in held and above not in spared:
                 causes.update(held[above])
@@ -99,15 +100,11 @@ def read_serving(warehouse: Warehouse, log: FailureLog, models: Mapping[str, Mod
         if verdict.holding_back:
             checks = {check: verdict.failing.get(check, "") for check in sorted(verdict.holding_back)}
             tables[name] = HeldTable(name, checks)
-    builds: dict[str, dict[str, datetime]] = {}
-    for row in warehouse.query('SELECT model, table_name, loaded_through FROM "_sophia"."builds"').to_pylist():
-        built = builds.setdefault(row["model"], {})
-        if row["loaded_through"] is not None:
-            built[row["table_name"]] = row["loaded_through"].replace(tzinfo=UTC)
+    builds = read_builds(warehouse)
     held = models_held_back(models, tables, builds)
     broken = {name for name in models if log.verdict(name).holding_back} | {name for name in held if name not in builds}
     for name, table in tables.items():
-        reached = [builds[model][name] for model in held if name in builds.get(model, {})]
+        reached = [moment for model in held if (moment := builds.get(model, {}).get(name))]
         tables[name] = replace(table, good_through=min(reached, default=None))
     return Serving(tables, held, frozenset(_resting_on(models, broken)))
 
@@ -136,7 +133,6 @@ def _resting_on(models: Mapping[str, Model], broken: Collection[str]) -> set[str
     """`broken`, and the models whose figures rest on them."""
     found = set(broken)
     for name, model in models.items():
-        spared = {*model.named_by, *model.optional}
-        if any(above in found and above not in spared for above in model.dependencies):
+        if any(above in found and above not in model.spared for above in model.dependencies):
             found.add(name)
     return found

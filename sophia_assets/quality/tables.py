@@ -190,9 +190,7 @@ def quarantine(ledger: TableLedger) -> Outcome:
 
     They are not in the table, where the last good version of each serves: what is there may go on.
     """
-    held = sum(ledger.set_aside.values())
-    # Only so many are kept; the last load knows how many it set aside in all.
-    aside = max(held, ledger.last_set_aside if held else 0)
+    aside = ledger.rows_set_aside
     rows = ledger.rows_total + aside
     columns = ", ".join(ledger.set_aside)
     return Outcome(

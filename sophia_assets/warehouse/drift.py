@@ -10,6 +10,7 @@ everything that a window holds; that is what `SOPHIA_ACCEPT_MISSING` is for.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -38,8 +39,8 @@ class MissingColumn:
 
 def missing_columns(connection: duckdb.DuckDBPyConnection, staged: TableStage, verdict: Verdict) -> list[MissingColumn]:
     """The declared columns that have vanished, by the rule above."""
-    candidates = [name for name in staged.absent_columns if name not in staged.table.primary_key]
-    if not candidates or staged.sequence < LEAST_ROWS or int(verdict.held.sum()) < LEAST_ROWS:
+    candidates = suspects(staged, int(verdict.held.sum()))
+    if not candidates:
         return []
     wanted = ", ".join(f'count("{name}")' for name in candidates)
     totals = [0] * (len(candidates) + 1)
@@ -47,9 +48,20 @@ def missing_columns(connection: duckdb.DuckDBPyConnection, staged: TableStage, v
         sql = f"SELECT count(*), {wanted} FROM {target(staged.table)} WHERE _deleted_at IS NULL AND {condition}"
         row = execute_over(connection, sql, part).fetchone() or totals
         totals = [total + more for total, more in zip(totals, row, strict=True)]
-    rows = totals[0]
+    return vanished(staged, candidates, totals[0], totals[1:])
+
+
+def suspects(staged: TableStage, held: int) -> list[str]:
+    """The declared columns that no row that came has a value of; none where too few rows came, or are `held`."""
+    if staged.sequence < LEAST_ROWS or held < LEAST_ROWS:
+        return []
+    return [name for name in staged.absent_columns if name not in staged.table.primary_key]
+
+
+def vanished(staged: TableStage, columns: Sequence[str], rows: int, values: Sequence[int]) -> list[MissingColumn]:
+    """Those of the `columns` that enough of the `rows` held a value of before; `values` says how many, one by one."""
     return [
         MissingColumn(staged.table, name, staged.rows_read, held)
-        for name, held in zip(candidates, totals[1:], strict=True)
+        for name, held in zip(columns, values, strict=True)
         if held >= LEAST_ROWS and held >= LEAST_SHARE * rows
     ]

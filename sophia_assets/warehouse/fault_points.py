@@ -26,9 +26,6 @@ FAULT_POINTS = (
     "cleaned_up",
 )
 
-# Between them lies what only Snowflake needs: the upload of the stage, and the removal of what was uploaded.
-SNOWFLAKE_FAULT_POINTS = ("before_copy", "before_transaction", "before_clean_up")
-
 _reached: Counter[str] = Counter()
 
 

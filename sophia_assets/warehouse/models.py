@@ -69,6 +69,11 @@ class Model:
     def qualified_name(self) -> str:
         return f"{self.schema}.{self.name}"
 
+    @property
+    def spared(self) -> frozenset[str]:
+        """The tables without which its figures still hold: those that only name rows, and optional ones."""
+        return frozenset((*self.named_by, *self.optional))
+
     @cached_property
     def expression(self) -> Expr:
         """The parsed SELECT. Raises ConfigurationError where it is not one, or where a table has no schema."""
@@ -200,8 +205,7 @@ def required_tables(name: str, models: Mapping[str, Model]) -> frozenset[str]:
     if name not in models:
         return frozenset({name})
     model = models[name]
-    spared = {*model.named_by, *model.optional}
-    needed = [dependency for dependency in model.dependencies if dependency not in spared]
+    needed = [dependency for dependency in model.dependencies if dependency not in model.spared]
     return frozenset().union(*(required_tables(dependency, models) for dependency in needed))
 
 
@@ -281,6 +285,7 @@ def lineage_of_models(kept_in: Path | None = None) -> dict[str, dict[str, list[t
     }
 
 
+@cache
 def personal_columns(kept_in: Path | None = None) -> frozenset[tuple[str, str]]:
     """The (table, column) pairs that hold data about a person: as declared, and what models compute from them.
 

@@ -12,7 +12,7 @@ from sophia_assets.sources.declarations import ReadItem, Table
 from sophia_assets.sources.snowflake.queries import TableReader
 from sophia_assets.warehouse import ledger
 from sophia_assets.warehouse.coercion import aware_utc, naive_utc
-from sophia_assets.warehouse.drift import LEAST_ROWS, LEAST_SHARE, MissingColumn
+from sophia_assets.warehouse.drift import MissingColumn, suspects, vanished
 from sophia_assets.warehouse.fault_points import reach
 from sophia_assets.warehouse.interface import Load, LoadResult, Progress, Reader
 from sophia_assets.warehouse.snowflake_merge import Judged, TableMerge, standing
@@ -105,8 +105,7 @@ class InPlaceLoad:
     """A `PendingLoad` of tables that are views over source tables in the warehouse's own account: nothing is read.
 
     The views are made anew, as the source's columns are now. What is recorded is up to when they show the source, and
-    how many rows. `locations` gives the source
-    table of each view by qualified name.
+    how many rows. `locations` gives the source table of each view by qualified name.
     """
 
     def __init__(self, load: Load, locations: Mapping[str, str], writing: Writing) -> None:
@@ -163,12 +162,5 @@ class InPlaceLoad:
 
 def _missing_columns(merge: TableMerge, staged: TableStage, judged: Judged) -> list[MissingColumn]:
     """The declared columns that have vanished, by the rule of `drift`."""
-    candidates = [name for name in staged.absent_columns if name not in staged.table.primary_key]
-    if not candidates or staged.sequence < LEAST_ROWS or judged.held < LEAST_ROWS:
-        return []
-    rows, values = merge.held_values(candidates)
-    return [
-        MissingColumn(staged.table, name, staged.rows_read, held)
-        for name, held in zip(candidates, values, strict=True)
-        if held >= LEAST_ROWS and held >= LEAST_SHARE * rows
-    ]
+    candidates = suspects(staged, judged.held)
+    return vanished(staged, candidates, *merge.held_values(candidates)) if candidates else []

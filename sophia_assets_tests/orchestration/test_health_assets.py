@@ -15,8 +15,6 @@ from sophia_assets.orchestration.jobs import BRIEFING_JOB
 from sophia_assets.services import Services
 from sophia_assets_tests.orchestration.platform import DAY, QUIET, Platform, evaluations, materializations, shown
 
-SENSOR = "data_health_after_every_run"
-
 
 def look(platform: Platform) -> Any:
     job = platform.definitions.resolve_job_def(HEALTH_JOB)

@@ -18,7 +18,6 @@ Sensitivity = Literal["internal", "confidential", "restricted"]
 
 AREAS: tuple[str, ...] = get_args(Area)
 UNITS: tuple[str, ...] = get_args(Unit)
-ACCESS_AREAS: tuple[str, ...] = get_args(AccessArea)
 #: How many days a period or a trend's point holds at least; a metric is not read for less than its grain.
 DAYS_OF: dict[str, int] = {
     "day": 1,

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import date
+import re
+from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from sophia_assets.control.breaker import BreakerPolicy
 from sophia_assets.errors import ConfigurationError, ConnectionFailed
 from sophia_assets.settings import PROJECT_ROOT, load_settings
+from sophia_assets.settings.breakers import breaker_settings
+from sophia_assets.sources import registry
 from sophia_assets_tests.environment import off_but
 
 SANDBOX = {"HUBSPOT_BASE_URL": "http://127.0.0.1:8710/hubspot", "HUBSPOT_ACCESS_TOKEN": "sandbox", "GONG_BASE_URL": "x"}
@@ -167,3 +172,135 @@ def test_a_warehouse_without_a_credential_is_refused() -> None:
 def test_a_sandboxed_warehouse_needs_the_sandbox() -> None:
     with pytest.raises(ConnectionFailed, match="sandbox is not running"):
         load_settings({"SOPHIA_WAREHOUSE": "snowflake"}).snowflake_warehouse(None)
+
+
+def test_a_breaker_has_the_policy_of_all_and_what_is_its_own() -> None:
+    settings = load_settings(
+        {
+            "SOPHIA_BREAKER_FAILURE_THRESHOLD": "3",
+            "SOPHIA_BREAKER_WINDOW_SECONDS": "120",
+            "SOPHIA_GONG_BREAKER_FAILURE_THRESHOLD": "7",
+            "SOPHIA_GONG_BREAKER_RECOVERY_TIMEOUT_SECONDS": "0.5e1",
+            "SOPHIA_OPENAI_BREAKER_FAILURE_RATIO": "0.25",
+            "SOPHIA_SLACK_BREAKER_FAILURE_THRESHOLD": "",
+        }
+    )
+    gong, slack, openai = map(settings.breaker_policy, ("gong", "slack", "openai"))
+    assert (gong.failure_threshold, slack.failure_threshold) == (7, 3)
+    assert (gong.window, gong.recovery_timeout) == (timedelta(minutes=2), timedelta(seconds=5))
+    assert (openai.failure_ratio, slack.failure_ratio) == (0.25, BreakerPolicy().failure_ratio)
+
+
+def test_every_system_and_provider_has_the_default_policy_where_nothing_is_set() -> None:
+    settings = load_settings({})
+    assert set(settings.breakers) == {*registry.SYSTEMS, "anthropic", "openai"}
+    assert set(settings.breakers.values()) == {BreakerPolicy()}
+
+
+def test_nothing_else_has_a_breaker() -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"nothing with a circuit breaker is called 'gogn'\. Use one of gong, "
+    ):
+        load_settings({}).breaker_policy("gogn")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("SOPHIA_BREAKER_FAILURE_THRESHOLD", "0", "is '0'. Allowed: a whole number from 1 to 100"),
+        ("SOPHIA_BREAKER_FAILURE_THRESHOLD", "2.5", "is '2.5'. Allowed: a whole number from 1 to 100"),
+        ("SOPHIA_GONG_BREAKER_FAILURE_RATIO", "50%", "is '50%'. Allowed: a number from 0.01 to 1"),
+        ("SOPHIA_GONG_BREAKER_FAILURE_RATIO", "nan", "is 'nan'. Allowed: a number from 0.01 to 1"),
+        ("SOPHIA_BREAKER_JITTER", "1", "is '1'. Allowed: a number from 0 to 0.9"),
+        ("SOPHIA_BREAKER_LEASE_SECONDS", "inf", "is 'inf'. Allowed: a number from 1 to 86400"),
+        ("SOPHIA_BREAKER_RECOVERY_TIMEOUT_SECONDS", "-1", "is '-1'. Allowed: a number from 1 to 86400"),
+        (
+            "SOPHIA_GOGN_BREAKER_FAILURE_RATIO",
+            "0.5",
+            "is set, but nothing with a circuit breaker is called 'gogn'. Use",
+        ),
+        ("SOPHIA_BREAKER_TRESHOLD", "5", "is set, which is no setting of a circuit breaker. Its end is one of FAILURE"),
+        ("SOPHIA_GONG_BREAKER_WINDOW", "5", "is set, which is no setting of a circuit breaker. Its end is one of"),
+        ("SOPHIA_SENSOR_SECONDS", "0", "is '0'. Allowed: a whole number from 1 to 3600"),
+        ("SOPHIA_GONG_CACHE_SECONDS", "0", "is '0'. Allowed: a whole number from 1 to 86400"),
+        ("SOPHIA_CACHE_SECONDS", "60", "is set, which is no setting. Use one of SOPHIA_GONG_CACHE_SECONDS"),
+    ],
+)
+def test_a_bad_setting_of_breakers_or_cache_is_told_in_one_line(name: str, value: str, told: str) -> None:
+    with pytest.raises(ConfigurationError) as error:
+        load_settings({name: value})
+    assert str(error.value).startswith(f"{name} {told}")
+    assert "\n" not in str(error.value)
+
+
+def test_the_longest_open_time_is_not_below_the_first() -> None:
+    with pytest.raises(ConfigurationError) as error:
+        load_settings({"SOPHIA_GONG_BREAKER_RECOVERY_TIMEOUT_SECONDS": "7200"})
+    assert str(error.value) == (
+        "SOPHIA_BREAKER_LONGEST_SECONDS is 3600. Allowed: at least SOPHIA_GONG_BREAKER_RECOVERY_TIMEOUT_SECONDS, which "
+        "is 7200"
+    )
+
+
+def test_what_rests_on_several_systems_is_kept_as_long_as_the_shortest_allows() -> None:
+    settings = load_settings({"SOPHIA_GONG_CACHE_SECONDS": "30"})
+    assert settings.cache_seconds("hubspot") == registry.settings_of("hubspot").cache_seconds
+    assert settings.cache_seconds("hubspot", "gong") == 30
+    assert settings.cache_seconds() == 30
+    with pytest.raises(ConfigurationError, match="no source is called 'gogn'"):
+        settings.cache_seconds("gogn")
+
+
+def test_the_stores_are_of_this_machine_unless_they_are_set() -> None:
+    settings = load_settings({})
+    assert (settings.control_url, settings.cache_url, settings.sensor_seconds) == (None, None, 30)
+    given = load_settings({"SOPHIA_CONTROL_URL": "postgresql://a:b@db/control", "SOPHIA_CACHE_URL": "rediss://:c@r:1"})
+    assert (given.control_url, given.cache_url) == ("postgresql://a:b@db/control", "rediss://:c@r:1")
+
+
+@pytest.mark.parametrize("name", ["SOPHIA_CONTROL_URL", "SOPHIA_CACHE_URL"])
+@pytest.mark.parametrize(
+    "address", ["mysql://u:s3cret@host/db", "s3cret@host", "redis://:s3cret@host:port", "postgresql://u:s3cret@[host/d"]
+)
+def test_an_address_that_is_none_is_told_without_its_password(name: str, address: str) -> None:
+    with pytest.raises(ConfigurationError, match=rf"{name} is no address of \w+://") as error:
+        load_settings({name: address})
+    assert "s3cret" not in str(error.value)
+
+
+def test_no_password_of_a_store_is_in_the_settings_text() -> None:
+    given = {"SOPHIA_CONTROL_URL": "postgresql://u:s3cret@db/c", "SOPHIA_CACHE_URL": "redis://:s3cret@r"}
+    assert "s3cret" not in repr(load_settings(given))
+
+
+class _Asked(dict[str, str]):
+    """An environment that remembers which names were looked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self.names.add(name)
+        return super().get(name, default)
+
+
+def test_the_example_file_names_every_setting_that_is_read() -> None:
+    asked = _Asked()
+    load_settings(asked)
+    text = (PROJECT_ROOT / ".env.example").read_text(encoding="utf-8")
+    written = set(re.findall(r"^(?:# )?([A-Z][A-Z0-9_]+)=", text, re.MULTILINE))
+    of_one_circuit = {name for name in breaker_settings() if not name.startswith("SOPHIA_BREAKER_")}
+    assert asked.names - of_one_circuit <= written
+    assert {name for name in written if "BREAKER" in name} <= set(breaker_settings())
+
+
+def test_the_example_file_tells_the_defaults() -> None:
+    text = (PROJECT_ROOT / ".env.example").read_text(encoding="utf-8")
+    told = dict(
+        re.findall(r"^# (SOPHIA_(?:BREAKER_\w+|SENSOR_SECONDS|[A-Z]+_CACHE_SECONDS))=(.*)$", text, re.MULTILINE)
+    )
+    given, default = load_settings(told), load_settings({})
+    assert told
+    assert (given.breakers, given.sensor_seconds) == (default.breakers, default.sensor_seconds)
+    assert given.cache_lifetimes == default.cache_lifetimes

@@ -12,16 +12,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
+from sophia_assets.control.breaker import BreakerPolicy
 from sophia_assets.errors import ConfigurationError, ConnectionFailed
 from sophia_assets.sandbox.config import DEFAULT_SEED
+from sophia_assets.settings import reading
+from sophia_assets.settings.breakers import read_policies
+from sophia_assets.settings.esc import EscEnvironment, esc_settings
+from sophia_assets.settings.reading import WEEKDAYS as WEEKDAYS
+from sophia_assets.settings.reading import parse_date as parse_date
 from sophia_assets.sources import registry
 
-PROJECT_ROOT = Path(__file__).resolve().parent.parent
+PROJECT_ROOT = Path(__file__).resolve().parents[2]
 MODES = ("sandbox", "live", "off")
 WAREHOUSES = ("duckdb", "snowflake")
-WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 _OWN_SNOWFLAKE = "SOPHIA_WAREHOUSE_SNOWFLAKE_"
 _SNOWFLAKE_NAMES = (
     "account",
@@ -45,6 +50,9 @@ class Settings:
     `accepted_missing` are columns, as `system.table.column`, that may vanish from a table.
 
     `briefing_hour` is from 1, since the systems are read between midnight and then.
+
+    `control_url` and `cache_url` are None for the control store and the cache of this machine; they may hold a
+    password. `sensor_seconds` is how often the circuits are looked at.
     """
 
     base_home: Path
@@ -58,6 +66,11 @@ class Settings:
     company_name: str
     accepted_missing: tuple[str, ...]
     warehouse: str
+    sensor_seconds: int
+    cache_lifetimes: Mapping[str, int]
+    breakers: Mapping[str, BreakerPolicy]
+    control_url: str | None = field(repr=False)
+    cache_url: str | None = field(repr=False)
     environment: Mapping[str, str] = field(repr=False)
 
     @property
@@ -78,6 +91,24 @@ class Settings:
     def is_sandboxed(self, system: str) -> bool:
         """Whether a system is read from the sandbox: one with an address of its own is not."""
         return self.modes[system] == "sandbox" and not self.environment.get(registry.settings_of(system).address)
+
+    def breaker_policy(self, name: str) -> BreakerPolicy:
+        """When the circuit of a system or provider opens, and for how long. Raises ConfigurationError for others."""
+        try:
+            return self.breakers[name]
+        except KeyError:
+            raise ConfigurationError(
+                f"nothing with a circuit breaker is called {name!r}", remedy=f"Use one of {', '.join(self.breakers)}"
+            ) from None
+
+    def cache_seconds(self, *systems: str) -> int:
+        """How long what rests on these systems may be kept in the cache: what the shortest of them allows.
+
+        Where none is named, what the shortest of all allows. Raises ConfigurationError for an unknown one.
+        """
+        for system in systems:
+            registry.settings_of(system)
+        return min(self.cache_lifetimes[system] for system in systems or self.cache_lifetimes)
 
     def connection(self, system: str, sandbox_env: Mapping[str, str] | None) -> dict[str, str]:
         """The connection settings of a system, from the environment or from the running sandbox.
@@ -138,43 +169,66 @@ class Settings:
 
 
 def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
-    """Reads the settings; the environment wins over `.env` in the working folder.
+    """Reads the settings. The environment wins over `.env` in the working folder, which wins over Pulumi ESC.
 
-    Raises ConfigurationError naming the setting, its value and what is allowed.
+    An `environment` that is given is all there is. Raises ConfigurationError naming the setting, its value and what is
+    allowed, or saying why Pulumi ESC, where SOPHIA_ESC_ENVIRONMENT names an environment of it, cannot be read.
     """
     if environment is None:
-        from dotenv import dotenv_values
-
-        stored = {key: value for key, value in dotenv_values(".env").items() if value is not None}
-        environment = {**stored, **os.environ}
+        environment = _environment()
     home = Path(environment.get("SOPHIA_HOME") or PROJECT_ROOT / "var").expanduser().resolve()
     return Settings(
         base_home=home,
-        timezone=_timezone(environment),
-        fiscal_year_start_month=_integer(environment, "SOPHIA_FISCAL_YEAR_START_MONTH", 1, 1, 12),
-        working_days=_working_days(environment),
-        history_start=_date(environment, "SOPHIA_HISTORY_START"),
-        briefing_hour=_integer(environment, "SOPHIA_BRIEFING_HOUR", 6, 1, 23),
+        timezone=reading.timezone(environment),
+        fiscal_year_start_month=reading.integer(environment, "SOPHIA_FISCAL_YEAR_START_MONTH", 1, 1, 12),
+        working_days=reading.working_days(environment),
+        history_start=reading.day(environment, "SOPHIA_HISTORY_START"),
+        briefing_hour=reading.integer(environment, "SOPHIA_BRIEFING_HOUR", 6, 1, 23),
         modes={
-            system: _choice(environment, f"SOPHIA_{system.upper()}_MODE", MODES, "sandbox")
+            system: reading.choice(environment, f"SOPHIA_{system.upper()}_MODE", MODES, "sandbox")
             for system in registry.SYSTEMS
         },
-        seed=_integer(environment, "SOPHIA_SEED", DEFAULT_SEED, 0, 2**31 - 1),
+        seed=reading.integer(environment, "SOPHIA_SEED", DEFAULT_SEED, 0, 2**31 - 1),
         company_name=environment.get("SOPHIA_COMPANY_NAME") or "Your company",
-        accepted_missing=_columns(environment, "SOPHIA_ACCEPT_MISSING"),
-        warehouse=_choice(environment, "SOPHIA_WAREHOUSE", WAREHOUSES, "duckdb"),
+        accepted_missing=reading.columns(environment, "SOPHIA_ACCEPT_MISSING"),
+        warehouse=reading.choice(environment, "SOPHIA_WAREHOUSE", WAREHOUSES, "duckdb"),
+        sensor_seconds=reading.integer(environment, "SOPHIA_SENSOR_SECONDS", 30, 1, 3600),
+        cache_lifetimes=_cache_lifetimes(environment),
+        breakers=read_policies(environment),
+        control_url=reading.address(
+            environment,
+            "SOPHIA_CONTROL_URL",
+            ("sqlite", "postgresql", "postgresql+psycopg2"),
+            "postgresql://user:password@host:5432/name",
+        ),
+        cache_url=reading.address(
+            environment, "SOPHIA_CACHE_URL", ("redis", "rediss", "unix"), "redis://:password@host:6379/0"
+        ),
         environment=dict(environment),
     )
 
 
-def parse_date(text: str, what: str) -> date:
-    """A calendar date from YYYY-MM-DD; `what` names the setting or option in the error."""
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise ConfigurationError(
-            f"{what} is {text!r}, which is not a date", remedy="Write it as YYYY-MM-DD, for example 2026-03-31"
-        ) from None
+def _cache_lifetimes(environment: Mapping[str, str]) -> dict[str, int]:
+    names = {f"SOPHIA_{system.upper()}_CACHE_SECONDS": system for system in registry.SYSTEMS}
+    for name in environment:
+        if name.startswith("SOPHIA_") and name.endswith("_CACHE_SECONDS") and name not in names:
+            raise ConfigurationError(f"{name} is set, which is no setting", remedy=f"Use one of {', '.join(names)}")
+    return {
+        system: reading.integer(environment, name, registry.settings_of(system).cache_seconds, 1, 86_400)
+        for name, system in names.items()
+    }
+
+
+def _environment() -> dict[str, str]:
+    """What is set, wherever. An empty value counts as not set, and so hides nothing that Pulumi ESC holds."""
+    from dotenv import dotenv_values
+
+    stored = {key: value for key, value in dotenv_values(".env").items() if value is not None}
+    environment = {**stored, **os.environ}
+    named = EscEnvironment.named_in(environment)
+    if named:
+        environment.update({key: value for key, value in esc_settings(named).items() if not environment.get(key)})
+    return environment
 
 
 def read_json(path: Path) -> dict[str, str] | None:
@@ -184,54 +238,3 @@ def read_json(path: Path) -> dict[str, str] | None:
     except (OSError, ValueError):
         return None
     return value if isinstance(value, dict) else None
-
-
-def _choice(environment: Mapping[str, str], name: str, allowed: tuple[str, ...], default: str) -> str:
-    value = (environment.get(name) or default).strip().lower()
-    if value not in allowed:
-        raise ConfigurationError(f"{name} is {value!r}", remedy=f"Allowed: {', '.join(allowed)}")
-    return value
-
-
-def _integer(environment: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
-    text = environment.get(name) or str(default)
-    if not text.strip().isdecimal() or not low <= int(text) <= high:
-        raise ConfigurationError(f"{name} is {text!r}", remedy=f"Allowed: a whole number from {low} to {high}")
-    return int(text)
-
-
-def _columns(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
-    given = tuple(part.strip() for part in (environment.get(name) or "").split(",") if part.strip())
-    known = {f"{table.qualified_name}.{column}" for table in registry.tables() for column in table.column_names}
-    for column in given:
-        if column not in known:
-            raise ConfigurationError(
-                f"{name} names {column!r}, which is no column", remedy="Write system.table.column, separated by commas"
-            )
-    return given
-
-
-def _date(environment: Mapping[str, str], name: str) -> date | None:
-    text = environment.get(name)
-    return parse_date(text, name) if text else None
-
-
-def _timezone(environment: Mapping[str, str]) -> str:
-    name = environment.get("SOPHIA_TIMEZONE") or "UTC"
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):  # a folder of zones, such as "Europe", is an OSError
-        raise ConfigurationError(
-            f"SOPHIA_TIMEZONE is {name!r}, which is not a time zone", remedy="Use an IANA name such as Europe/Berlin"
-        ) from None
-    return name
-
-
-def _working_days(environment: Mapping[str, str]) -> tuple[str, ...]:
-    text = environment.get("SOPHIA_WORKING_DAYS") or "MON,TUE,WED,THU,FRI"
-    days = tuple(day.strip().upper() for day in text.split(",") if day.strip())
-    if not days or any(day not in WEEKDAYS for day in days):
-        raise ConfigurationError(
-            f"SOPHIA_WORKING_DAYS is {text!r}", remedy=f"Allowed: a comma-separated list of {', '.join(WEEKDAYS)}"
-        )
-    return tuple(day for day in WEEKDAYS if day in days)

@@ -38,10 +38,15 @@ class _Entity:
 
 
 def compute_facts(warehouse: Warehouse, catalog: Catalog, models: Mapping[str, Model], context: FactContext) -> FactSet:
-    """All facts of the day. Company-wide ones first, then trends, then breakdowns in rank order."""
+    """All facts of the day, from one look at the warehouse. Company-wide ones first, then trends, then breakdowns in
+    rank order."""
+    with warehouse.session():
+        return _computed(Measuring(warehouse, catalog, models, context), catalog, context)
+
+
+def _computed(measuring: Measuring, catalog: Catalog, context: FactContext) -> FactSet:
     facts: list[Fact] = []
     unknown: list[Unknown] = []
-    measuring = Measuring(warehouse, catalog, models, context)
     for metric in catalog.metrics.values():
         if not all(table in context.loaded_through for table in measuring.sources(metric)):
             continue

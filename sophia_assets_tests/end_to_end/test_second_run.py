@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import shutil
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sophia_assets.home import CompanyIdentity, Home
 from sophia_assets.sources import registry
 from sophia_assets_tests.end_to_end.comparison import differences
+from sophia_assets_tests.end_to_end.reads import read_day
 from sophia_assets_tests.end_to_end.recomputed_facts import recompute
 from sophia_assets_tests.end_to_end.recomputed_work import KEPT_BY_READING
 from sophia_assets_tests.end_to_end.whole_runs import DAYS, LAST_DAY, SEED, WholeRun, once_per_session, run_whole
@@ -34,21 +36,23 @@ def second_run(first_run: WholeRun, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture(scope="module")
 def looking_back(first_run: WholeRun, tmp_path_factory: pytest.TempPathFactory) -> WholeRun:
-    """An earlier day's briefing, made where later days are known."""
+    """An earlier day's facts, made where later days are known."""
 
     def build(home: Path) -> WholeRun:
         shutil.copytree(first_run.home, home)
-        return run_whole(home, "--date", EARLIER.isoformat())
+        company = Home(home).company()
+        assert company
+        return read_day(home, EARLIER, company)
 
     return once_per_session(tmp_path_factory, "looking-back", build)
 
 
 @pytest.fixture(scope="module")
 def on_that_day(tmp_path_factory: pytest.TempPathFactory) -> WholeRun:
-    """The earlier day's briefing as it was made on that day: the same company up to then."""
-    days = DAYS - (LAST_DAY - EARLIER).days
-    arguments = ("--days", str(days), "--seed", str(SEED), "--date", EARLIER.isoformat())
-    return once_per_session(tmp_path_factory, "on-that-day", lambda home: run_whole(home, *arguments))
+    """The earlier day's facts as they were made on that day: the same company up to then."""
+    first, last = (LAST_DAY - timedelta(days=DAYS - 1)).isoformat(), EARLIER.isoformat()
+    company = CompanyIdentity("simulated", seed=SEED, start=first, first_day=first, last_day=last, timezone="UTC")
+    return once_per_session(tmp_path_factory, "on-that-day", lambda home: read_day(home, EARLIER, company))
 
 
 def test_a_second_run_has_the_same_rows_and_finds_nothing_new(first_run: WholeRun, second_run: WholeRun) -> None:
@@ -78,11 +82,12 @@ def test_a_second_run_s_briefing_has_the_same_facts(first_run: WholeRun, second_
         assert second[part] == first[part], part
 
 
-def test_a_past_day_s_briefing_has_the_figures_of_that_day(looking_back: WholeRun, on_that_day: WholeRun) -> None:
+def test_a_past_day_has_the_figures_of_that_day(looking_back: WholeRun, on_that_day: WholeRun) -> None:
     then, now = on_that_day.facts(), looking_back.facts()
     assert len(_deals_alive(on_that_day) - _deals_alive(looking_back)) == 1
     assert on_that_day.unknown() == set()
-    known = {key for key in then.keys() | now.keys() if key[0] not in looking_back.unknown()}
+    unknown = looking_back.unknown()
+    known = {key for key in then.keys() | now.keys() if key[0] not in unknown}
     different = {key for key in known if _figures(then.get(key)) != _figures(now.get(key))}
     assert different == set()
     assert len(then) > 800

@@ -92,6 +92,11 @@ def ingest(
     return ingest_group(source, group, window, warehouse, run_id=run_id)
 
 
+def another(warehouse: DuckDBWarehouse, name: str) -> DuckDBWarehouse:
+    """An empty warehouse beside `warehouse`, with the same tables."""
+    return DuckDBWarehouse(warehouse.path.with_name(f"{name}.duckdb"), tables=warehouse.tables)
+
+
 def contents(warehouse: DuckDBWarehouse, qualified_name: str) -> list[dict[str, Any]]:
     """A raw table's live rows in the order of their key, without what says when they were loaded."""
     key = ", ".join(registry.table(qualified_name).primary_key)

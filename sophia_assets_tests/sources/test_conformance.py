@@ -19,6 +19,7 @@ from sophia_assets_tests.sources.complete_company import (
     END,
     GROUPS,
     START,
+    another,
     group_contents,
     ingest,
     source_for,
@@ -66,7 +67,7 @@ def test_windows_one_after_another_give_what_one_full_read_gives(
 ) -> None:
     source = source_for(system, sandbox.env)
     ingest(source, group, warehouse)
-    piecewise = DuckDBWarehouse(warehouse.path.with_name("piecewise.duckdb"))
+    piecewise = another(warehouse, "piecewise")
     for number, day in enumerate((2, 3, 4, 20)):
         end = START + timedelta(days=day)
         partition = Window(end - timedelta(days=1), end)
@@ -103,7 +104,7 @@ class _Doubled(Wrapped):
 def test_doubled_pages_collapse(system: str, group: str, sandbox: Served, warehouse: DuckDBWarehouse) -> None:
     source = source_for(system, sandbox.env)
     ingest(_Doubled(source), group, warehouse)
-    plain = DuckDBWarehouse(warehouse.path.with_name("plain.duckdb"))
+    plain = another(warehouse, "plain")
     ingest(source, group, plain)
 
     assert group_contents(warehouse, system, group) == group_contents(plain, system, group)

@@ -26,6 +26,7 @@ from sophia_assets_tests.sources.complete_company import (
     EVERYTHING,
     IMPATIENT,
     START,
+    another,
     contents,
     ingest,
     snowflake_data,
@@ -168,7 +169,7 @@ def test_rows_in_any_order_and_with_older_versions_give_the_newest(running: Serv
     ingest(source, "sales_deals", warehouse)
     tidy = contents(warehouse, "snowflake.sales_deals")
     running.app.faults.add("snowflake:pages:3")
-    untidy = DuckDBWarehouse(warehouse.path.with_name("untidy.duckdb"))
+    untidy = another(warehouse, "untidy")
     [result] = ingest(source, "sales_deals", untidy)
 
     assert result.rows_read > len(tidy) == 30

@@ -71,12 +71,19 @@ class WarehouseUnavailable(SophiaError):
     exit_code = 4
 
 
+class ControlStoreUnavailable(SophiaError):
+    """The control store (breakers, flags, operators' actions) cannot be reached, or is in use for too long."""
+
+    exit_code = 4
+
+
 class SourceError(SophiaError):
     """A business system could not be read. The warehouse keeps its last good data.
 
     `kind` is the stable word for the class in logs, metrics and run metadata: connection, authentication,
-    permission, quota, validation, schema_drift, circuit_open; source where none of them applies. The
-    message reads `system/object: what (request id). remedy`.
+    permission, quota, validation, schema_drift, circuit_open, switched_off; source where none of them applies. The
+    message reads `system/object: what (request id). remedy`. `was_asked` is False where the guard said no before
+    anything was sent.
 
     An answer that holds nothing is an outcome and never an error: the load's result then has
     `rows_read` 0, and the run's log and the table's metadata say so.
@@ -84,6 +91,7 @@ class SourceError(SophiaError):
 
     exit_code = 5
     kind = "source"
+    was_asked = True
 
 
 class ConnectionFailed(SourceError):
@@ -104,24 +112,33 @@ class PermissionMissing(AuthenticationFailed):
     kind = "permission"
 
 
-class _NotBefore(SourceError):
-    """A failure that lasts until a known moment."""
+class QuotaExhausted(SourceError):
+    """The system's limit is spent; it must not be asked again before `not_before` (UTC)."""
+
+    kind = "quota"
 
     def __init__(self, message: str, *, not_before: datetime, **where: str | None) -> None:
         super().__init__(message, **where)
         self.not_before = not_before
 
 
-class QuotaExhausted(_NotBefore):
-    """The system's limit is spent; it must not be asked again before `not_before` (UTC)."""
+class CircuitOpen(SourceError):
+    """The system was not asked: its circuit breaker holds requests back until `not_before` (UTC).
 
-    kind = "quota"
-
-
-class CircuitOpen(_NotBefore):
-    """The system was not asked: its circuit breaker holds requests back until `not_before` (UTC)."""
+    `not_before` is None where nobody knows: until somebody renews the credential, or takes back what was forced.
+    """
 
     kind = "circuit_open"
+
+    def __init__(self, message: str, *, not_before: datetime | None = None, **where: str | None) -> None:
+        super().__init__(message, **where)
+        self.not_before = not_before
+
+
+class SystemSwitchedOff(SourceError):
+    """The system was not asked: a flag switches it off until somebody switches it on."""
+
+    kind = "switched_off"
 
 
 class ResponseInvalid(SourceError):

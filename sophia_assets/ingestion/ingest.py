@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from contextlib import closing
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from types import TracebackType
@@ -14,7 +15,7 @@ from sophia_assets.ingestion.request_count import RequestCount
 from sophia_assets.ingestion.waiting import WaitEnded
 from sophia_assets.ingestion.windows import window_for
 from sophia_assets.sources import registry
-from sophia_assets.sources.declarations import ReadItem, Source, Table, Window
+from sophia_assets.sources.declarations import Checkpoint, ReadItem, Source, Table, Window
 from sophia_assets.warehouse.interface import Load, LoadKey, LoadResult, PendingLoad, Progress, Unfinished, Warehouse
 
 _PAGES_AHEAD = 4
@@ -88,13 +89,14 @@ def begin_group(
     run_id: str,
     partition: Window | None = None,
     account: str = "",
+    before_page: Callable[[], None] = lambda: None,
 ) -> GroupLoad:
     """The load of `group` from `source` for `window`, to be read now and merged later.
 
     `partition` is the span that was asked for (default: the window itself). Where an earlier process was killed
     while loading the same group and partition of the same `account` (see `LoadKey`), its read is gone on with, in
     its window, behind its last checkpoint. Repeating a load under the same `run_id` after it was committed reads
-    nothing and returns what was recorded.
+    nothing and returns what was recorded. `before_page` is called before each page, and ends the read by raising.
     """
     key = LoadKey(source.system, group, partition or window, account)
     load_id = _load_id(run_id, key, window)
@@ -110,18 +112,25 @@ def begin_group(
         requests=lambda: requests.number,
         key=key,
     )
-    return GroupLoad(source, group, window, warehouse.begin(load), requests)
+    return GroupLoad(source, group, window, warehouse.begin(load), requests, before_page)
 
 
 class GroupLoad:
     """One group's load between its read and its merge. Leaving its block keeps what was read for later, or frees it."""
 
     def __init__(
-        self, source: Source, group: str, window: Window, pending: PendingLoad, requests: RequestCount
+        self,
+        source: Source,
+        group: str,
+        window: Window,
+        pending: PendingLoad,
+        requests: RequestCount,
+        before_page: Callable[[], None],
     ) -> None:
         self._source, self._group, self._window = source, group, window
         self._pending = pending
         self._requests = requests
+        self._before_page = before_page
 
     def __enter__(self) -> Self:
         return self
@@ -137,11 +146,18 @@ class GroupLoad:
         """Reads onto disk. Raises a SourceError, or WaitEnded where the read is no longer wanted."""
 
         def items(position: Any) -> Generator[ReadItem, None, None]:
-            with prefetched(_read(self._source, self._group, self._window, position), ahead=_PAGES_AHEAD) as found:
+            with prefetched(self._pages(position), ahead=_PAGES_AHEAD) as found:
                 yield from found
 
         with self._requests.of_this_read():
             self._pending.read(items, progress)
+
+    def _pages(self, position: Any) -> Generator[ReadItem, None, None]:
+        with closing(_read(self._source, self._group, self._window, position)) as found:
+            for item in found:
+                yield item
+                if isinstance(item, Checkpoint):
+                    self._before_page()
 
     def merge(self, run_id: str | None = None) -> list[LoadResult]:
         """See `PendingLoad.merge`."""

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from sophia_assets.errors import ConnectionFailed, ResponseInvalid
-from sophia_assets.ingestion.ingest import group_window, ingest_group
+from sophia_assets.errors import ConnectionFailed, ResponseInvalid, SystemSwitchedOff
+from sophia_assets.ingestion.ingest import begin_group, group_window, ingest_group
 from sophia_assets.sources import registry
 from sophia_assets.sources.columns import string
 from sophia_assets.sources.declarations import ReadItem, Window
@@ -66,6 +66,23 @@ def test_no_finished_page_is_asked_for_again(owners: PagedOwners, warehouse: Duc
     assert owners.pages_asked() == list(range(30))
     assert (result.rows_read, result.inserted, result.rows_total, result.requests) == (600, 600, 600, 30)
     assert stages(warehouse) == []
+
+
+def test_a_read_whose_system_is_switched_off_ends_at_the_next_page_and_is_gone_on_with_later(
+    owners: PagedOwners, warehouse: DuckDBWarehouse
+) -> None:
+    looks = iter(range(100))
+
+    def look() -> None:
+        if next(looks) == 4:
+            raise SystemSwitchedOff("the flag hubspot.enabled is off", system="hubspot")
+
+    pending = begin_group(owners, "owners", WINDOW, warehouse, run_id="ended", before_page=look)
+    with pytest.raises(SystemSwitchedOff), pending:
+        pending.read()
+    assert owners.pages_asked() == list(range(5))
+    load(owners, warehouse)
+    assert owners.pages_asked() == list(range(30))
 
 
 def test_a_resumed_read_keeps_its_window_and_its_moment(owners: PagedOwners, warehouse: DuckDBWarehouse) -> None:

@@ -1,0 +1,60 @@
+"""The record of what operators did: who, what, to what, why. Written in the transaction of the deed itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from sophia_assets.control.schema import actions
+from sophia_assets.control.store import ControlStore
+
+MOST_ACTIONS = 10_000
+"""So many are kept, the newest."""
+
+
+@dataclass(frozen=True)
+class Action:
+    """One deed. `at` is UTC; `action` is such as `circuit.open`, `target` what it was done to."""
+
+    at: datetime
+    actor: str
+    action: str
+    target: str
+    reason: str
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+def record(
+    connection: Connection,
+    actor: str,
+    action: str,
+    target: str,
+    reason: str,
+    details: Mapping[str, Any] | None = None,
+    *,
+    at: datetime | None = None,
+) -> None:
+    """Adds a deed to the transaction that does it. `at` is now unless given."""
+    row = {
+        "at": at or datetime.now(UTC),
+        "actor": actor,
+        "action": action,
+        "target": target,
+        "reason": reason,
+        "details": json.dumps(dict(details or {}), sort_keys=True),
+    }
+    newest = connection.execute(actions.insert().values(row)).inserted_primary_key
+    if newest:
+        connection.execute(actions.delete().where(actions.c.id <= newest[0] - MOST_ACTIONS))
+
+
+def tail(store: ControlStore, limit: int = 50) -> list[Action]:
+    """The newest deeds, newest first."""
+    with store.reading() as connection:
+        rows = connection.execute(select(actions).order_by(actions.c.id.desc()).limit(limit)).all()
+    return [Action(row.at, row.actor, row.action, row.target, row.reason, json.loads(row.details)) for row in rows]

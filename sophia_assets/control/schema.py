@@ -1,0 +1,150 @@
+"""The tables of the control store, the same on SQLite and Postgres, and how moments lie in them.
+
+`migrations` make them; a test holds the two together. `REVISION` is the migration that this code needs.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    Column,
+    DateTime,
+    Dialect,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+REVISION = "0001"
+VERSION_TABLE = "control_version"
+
+
+class Moment(TypeDecorator[datetime]):
+    """A moment, aware and in UTC in Python; both stores order it and keep its microseconds."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """SQLite keeps text without a zone, so every moment is turned into UTC first."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value} has no time zone")
+        moment = value.astimezone(UTC)
+        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Postgres answers in the session's zone, SQLite in none."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+metadata = MetaData()
+
+circuits = Table(
+    "circuits",
+    metadata,
+    Column("name", String(100), primary_key=True),
+    Column("state", String(20), nullable=False),
+    Column("consecutive_failures", Integer, nullable=False),
+    Column("outcomes", Text, nullable=False),  # JSON: [moment in ISO 8601, whether it went well], oldest first
+    Column("open_seq", Integer, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("relapses", Integer, nullable=False),
+    Column("since", Moment),
+    Column("cause_kind", String(50)),
+    Column("cause_reason", Text),
+    Column("cause_not_before", Moment),
+    Column("credential", String(200), nullable=False),
+    Column("retry_at", Moment),
+    Column("not_before", Moment),
+    Column("probe_owner", String(200)),
+    Column("probe_lease_until", Moment),
+    Column("forced_state", String(20)),
+    Column("forced_by", String(200)),
+    Column("forced_reason", Text),
+    Column("forced_since", Moment),
+    Column("forced_until", Moment),
+    Column("change_seq", Integer, nullable=False),
+    Column("published_seq", Integer, nullable=False),
+    Column("version", Integer, nullable=False),
+)
+
+circuit_changes = Table(
+    "circuit_changes",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("name", String(100), nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("event", String(30), nullable=False),
+    Column("kind", String(50)),
+    Column("reason", Text, nullable=False),
+    Column("by", String(200)),
+    UniqueConstraint("name", "seq"),
+)
+
+outcomes = Table(
+    "outcomes",
+    metadata,
+    Column("name", String(100), primary_key=True),
+    Column("hour", Moment, primary_key=True),
+    Column("successes", Integer, nullable=False),
+    Column("failures", Integer, nullable=False),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("system", String(100), primary_key=True),
+    Column("group_name", String(200), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("failed_at", Moment, nullable=False),
+    Column("kind", String(50), nullable=False),
+    Column("since", Moment, nullable=False),
+)
+
+actions = Table(
+    "actions",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("at", Moment, nullable=False),
+    Column("actor", String(200), nullable=False),
+    Column("action", String(100), nullable=False),
+    Column("target", String(200), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("details", Text, nullable=False),  # a JSON object
+)
+
+flags = Table(
+    "flags",
+    metadata,
+    Column("name", String(100), primary_key=True),
+    Column("value", Text, nullable=False),
+    Column("previous", Text),
+    Column("changed_at", Moment, nullable=False),
+    Column("changed_by", String(200), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+)
+
+flag_changes = Table(
+    "flag_changes",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("name", String(100), nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("by", String(200), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("before", Text),
+    Column("after", Text),
+    Index("ix_flag_changes_name", "name"),
+)

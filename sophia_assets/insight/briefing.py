@@ -15,6 +15,7 @@ from sophia_assets.insight.charts import Chart, build_charts
 from sophia_assets.insight.confidence import Confidence, judge_confidence
 from sophia_assets.insight.gaps import gap_sentences, no_targets_sentence, stale_sentence, unknown_sentences
 from sophia_assets.insight.offline_writer import OfflineWriter
+from sophia_assets.insight.rollouts import rollout_sentences
 from sophia_assets.insight.slots import SlotError, fill
 from sophia_assets.insight.stories import Story
 from sophia_assets.insight.verification import Finding, Verifier
@@ -191,6 +192,7 @@ def verify_briefing(briefing: Briefing, facts: FactSet) -> list[Finding]:
         NOTHING_KNOWN,
         no_targets_sentence(request),
         *(stale_sentence(status) for status in request.statuses),
+        *(text for status in request.statuses for text in rollout_sentences(status)),
         *unknown_sentences(request),
         *(text for key in SECTION_TITLES for text in gap_sentences(request, key)),
     }
@@ -249,6 +251,7 @@ def _gaps(request: BriefingRequest, key: str, is_told: bool) -> list[Sentence]:
         texts = [text for text in [no_targets_sentence(request)] if text]
     if key == "performance":
         texts += [text for text in map(stale_sentence, request.statuses) if text]
+        texts += [text for status in request.statuses for text in rollout_sentences(status)]
         texts += unknown_sentences(request)
     return [Sentence(text) for text in texts]
 
@@ -262,6 +265,8 @@ def _reasons(request: BriefingRequest) -> dict[str, str]:
         name = registry.display_name(system)
         is_off = status is None or status.state == "off"
         reasons[system] = f"{name} is not connected." if is_off else f"{name} holds nothing for these periods."
+        if status and not is_off and status.rollout.is_withheld:
+            reasons[system] = f"{name} is taken back for now."
     return reasons
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from sophia_assets.control.rollouts import EVERYTHING
 from sophia_assets.insight.gaps import unanswered
 from sophia_assets.insight.names import listed
 from sophia_assets.insight.writing import BriefingRequest, SourceStatus
@@ -49,6 +50,8 @@ def _unsound(connected: Sequence[SourceStatus]) -> list[str]:
     failing = {name.rsplit(".", 1)[0] for status in connected for name in status.failed_checks}
     tables = sorted(failing.difference(held))
     told = []
+    if partial := [status.display_name for status in connected if status.rollout.percent < EVERYTHING]:
+        told.append(f"Only a part of {listed(partial)} is served, or none.")
     if held:
         told.append(f"Some data does not meet its checks and is held back: {listed(held)}.")
     if tables:

@@ -93,10 +93,13 @@ def no_targets_sentence(request: BriefingRequest) -> str | None:
 
 def stale_sentence(status: SourceStatus) -> str | None:
     """A warning about data that is older than it should be, or held back by its checks; None where neither is so."""
-    warnings = []
+    warnings: list[str] = []
+    if status.rollout.is_withheld:
+        return None  # no figure of it is shown
     if status.state in ("stale", "failed"):
         reach = f"reach to {day_phrase(status.newest_data)}" if status.newest_data else "may be old"
-        warnings.append(f"{status.display_name}: {STATE_WORDS[status.state]}, so its figures {reach}.")
+        why = status.not_asked or STATE_WORDS[status.state]
+        warnings.append(f"{status.display_name}: {why}, so {_serves(status)}its figures {reach}.")
     for reached in sorted(set(status.held_back.values()), key=lambda day: (day is not None, day)):
         names = [table_in_words(table) for table, day in sorted(status.held_back.items()) if day == reached]
         follows = f"reach to {day_phrase(reached)}" if reached else "are left out"
@@ -106,6 +109,10 @@ def stale_sentence(status: SourceStatus) -> str | None:
     return " ".join(warnings) or None
 
 
+def _serves(status: SourceStatus) -> str:
+    return "the last good data serves and " if status.not_asked else ""
+
+
 def table_in_words(table: str) -> str:
     """`deal history` for `hubspot.deal_history`."""
     return table.split(".")[-1].replace("_", " ")
@@ -113,14 +120,20 @@ def table_in_words(table: str) -> str:
 
 def excluded_sources(request: BriefingRequest) -> list[SourceStatus]:
     """The systems that gave nothing to this briefing."""
-    return [status for status in request.statuses if status.state in ("off", "empty")]
+    return [status for status in request.statuses if status.state in ("off", "empty") or status.rollout.is_withheld]
+
+
+def exclusion_reason(status: SourceStatus) -> str:
+    """Why a system gave nothing to the briefing."""
+    is_there = status.state not in ("off", "empty")
+    return "taken back" if is_there and status.rollout.is_withheld else STATE_WORDS[status.state]
 
 
 def _missing_system(request: BriefingRequest, question: Question) -> str:
     """The system that keeps a question from being answered: the first that is not connected, else the first."""
     systems = systems_behind(question.metrics[0])
     return next(
-        (name for name in systems if (status := _status(request, name)) is None or status.state in ("off", "empty")),
+        (name for name in systems if (status := _status(request, name)) is None or status in excluded_sources(request)),
         systems[0],
     )
 
@@ -135,6 +148,10 @@ def _cause(status: SourceStatus | None, system: str) -> str:
         return f"{name} is not connected"
     if status.state == "empty":
         return f"{name} is connected but holds no data yet"
+    if status.rollout.is_withheld:
+        return f"{name} is taken back for now"
+    if status.state == "failed" and status.not_asked:
+        return f"{name} is {status.not_asked}"
     if status.state == "failed":
         return f"The last load from {name} failed"
     if status.held_back:

@@ -7,7 +7,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from sophia_assets.ingestion.attempts import AttemptLog, FailedAttempt
+from sophia_assets.control.attempts import AttemptLog, FailedAttempt
+from sophia_assets.control.breaker import Circuit, State
+from sophia_assets.control.circuits import Circuits
+from sophia_assets.control.wording import in_words
+from sophia_assets.insight.slots import day_phrase
 from sophia_assets.insight.writing import SourceState, SourceStatus
 from sophia_assets.quality.failures import FailureLog
 from sophia_assets.quality.serving import Serving
@@ -30,6 +34,7 @@ class StatusReader:
     warehouse: Warehouse
     attempts: AttemptLog
     quality_failures: FailureLog
+    circuits: Circuits
     connected: Sequence[str]
     timezone: str
 
@@ -58,7 +63,8 @@ class StatusReader:
         states = [self.warehouse.table_state(table.qualified_name) for table in tables]
         loaded = [state for state in states if state]
         rows = sum(counts[table.qualified_name] for table in tables)
-        failure = self.attempts.last_failure(system)
+        failure, circuit, now = self.attempts.last_failure(system), self.circuits.get(system), datetime.now(UTC)
+        not_asked = self._not_asked(circuit, now)
         state, message = self._judge(day, loaded, len(tables), failure)
         newest = max((self._day_of(state.newest) for state in loaded if state.newest), default=None)
         return SourceStatus(
@@ -68,9 +74,25 @@ class StatusReader:
             last_loaded_at=min((state.loaded_at for state in loaded), default=None),
             newest_data=min(newest, day) if newest else None,
             rows=rows,
-            message=message,
+            message=in_words(circuit, now, ZoneInfo(self.timezone)) if not_asked and not failure else message,
+            not_asked=not_asked,
             failed_checks=tuple(sorted(self.quality_failures.failing(system))),
         )
+
+    def _not_asked(self, circuit: Circuit, now: datetime) -> str:
+        """Since or until when the system is not asked, and why, as an executive reads it; empty where it is asked."""
+        if circuit.force and circuit.force.state is State.OPEN:
+            return f"not asked since {self._moment(circuit.force.since)}, because we hold it back"
+        if circuit.not_before and now < circuit.not_before:
+            return f"not asked until {self._moment(circuit.not_before)}, because its request limit is spent"
+        if circuit.is_closed or circuit.since is None or circuit.cause is None:
+            return ""
+        why = "it refuses our credential" if circuit.cause.kind == "authentication" else "it does not answer"
+        return f"not asked since {self._moment(circuit.since)}, because {why}"
+
+    def _moment(self, moment: datetime) -> str:
+        local = moment.astimezone(ZoneInfo(self.timezone))
+        return f"{day_phrase(local.date())}, {local:%H:%M}"
 
     def _held_back(self, system: str, day: date, serving: Serving) -> dict[str, date | None]:
         """The system's tables that are held back, with the last whole day of the data that serves instead."""

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from sophia_assets.insight.briefing import Briefing, Sentence
-from sophia_assets.insight.gaps import STATE_WORDS, excluded_sources
+from sophia_assets.insight.gaps import excluded_sources, exclusion_reason
 from sophia_assets.insight.stories import story_as_json
 from sophia_assets.insight.writing import SourceStatus
 from sophia_assets.metrics.facts import fact_as_json
@@ -41,7 +41,7 @@ def briefing_as_json(briefing: Briefing) -> dict[str, Any]:
         "facts": [fact_as_json(fact) for fact in briefing.cited_facts()],
         "freshness": [_status(status) for status in request.statuses],
         "excluded_sources": [
-            {"system": status.system, "display_name": status.display_name, "reason": STATE_WORDS[status.state]}
+            {"system": status.system, "display_name": status.display_name, "reason": exclusion_reason(status)}
             for status in excluded_sources(request)
         ],
         "confidence": {
@@ -72,7 +72,10 @@ def _status(status: SourceStatus) -> dict[str, Any]:
         "newest_data": status.newest_data.isoformat() if status.newest_data else None,
         "rows": status.rows,
         "message": status.message,
+        "not_asked": status.not_asked or None,
         "failed_checks": list(status.failed_checks),
+        "served_percent": status.rollout.percent,
+        "switched_off_by": status.rollout.switched_off_by or None,
         "held_back": {table: day.isoformat() if day else None for table, day in status.held_back.items()},
     }
 

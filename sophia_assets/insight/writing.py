@@ -40,12 +40,32 @@ SECTION_LIMITS: dict[str, int] = {
 
 
 @dataclass(frozen=True)
+class Rollout:
+    """What operators have set of a system: which `percent` of its `entities` (such as calls) is served.
+
+    `switched_off_by` names the flag that keeps it from being read, `has_changed` says that the figures at hand were
+    computed while another share was served.
+    """
+
+    percent: int = 100
+    entities: str = "records"
+    switched_off_by: str = ""
+    has_changed: bool = False
+
+    @property
+    def is_withheld(self) -> bool:
+        """Whether nothing of the system is served."""
+        return self.percent == 0
+
+
+@dataclass(frozen=True)
 class SourceStatus:
     """How a business system's data stands: `last_loaded_at` is UTC, `newest_data` a business day.
 
     `off` means not connected, `empty` connected but without any data, `failed` that the last load
     did not succeed and older data serves. `held_back` names the tables that broke a rule (`system.name`), each with the
-    last day of the good data that serves instead; None where there is none.
+    last day of the good data that serves instead; None where there is none. `not_asked` says since or until when the
+    system is not asked, and why, while its circuit is open.
     """
 
     system: str
@@ -57,6 +77,8 @@ class SourceStatus:
     message: str = ""
     failed_checks: tuple[str, ...] = ()
     held_back: Mapping[str, date | None] = field(default_factory=dict)
+    not_asked: str = ""
+    rollout: Rollout = Rollout()
 
 
 @dataclass(frozen=True)

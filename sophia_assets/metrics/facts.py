@@ -100,11 +100,15 @@ class Unknown:
 class FactSet:
     """All facts computed for one day, found by id or by metric, period and dimension.
 
-    `unknown` holds what cannot be known of the day, one entry a metric.
+    `unknown` holds what cannot be known of the day, one entry a metric; `shares` the percentage that was served of
+    each system of which not all was.
     """
 
-    def __init__(self, facts: Iterable[Fact], unknown: Iterable[Unknown] = ()) -> None:
+    def __init__(
+        self, facts: Iterable[Fact], unknown: Iterable[Unknown] = (), shares: Mapping[str, int] | None = None
+    ) -> None:
         self.unknown = tuple(unknown)
+        self.shares = dict(shares or {})
         self._by_id = {fact.id: fact for fact in facts}
         self._by_metric: dict[tuple[str, str, tuple[str, ...]], list[Fact]] = {}
         for fact in self._by_id.values():

@@ -12,7 +12,7 @@ from sophia_assets.metrics.facts import Fact, FactSet, Period, Unknown, fact_as_
 if TYPE_CHECKING:
     import pandas as pd
 
-_UNKNOWN = "unknown"
+_UNKNOWN, _SHARES = "unknown", "shares"
 COLUMNS = (
     "id",
     "metric",
@@ -32,7 +32,10 @@ COLUMNS = (
 
 
 def facts_to_frame(facts: FactSet) -> pd.DataFrame:
-    """One row a fact; `fact` holds the whole of it as JSON, `as_of` is UTC. What is unknown is in `attrs`."""
+    """One row a fact.
+
+    `fact` holds the whole of it as JSON, `as_of` is UTC. What is unknown, or served in part, is in `attrs`.
+    """
     import pandas as pd
 
     rows = [
@@ -60,6 +63,7 @@ def facts_to_frame(facts: FactSet) -> pd.DataFrame:
     frame.attrs[_UNKNOWN] = [
         {**asdict(entry), "day": entry.day.isoformat(), "since": entry.since.isoformat()} for entry in facts.unknown
     ]
+    frame.attrs[_SHARES] = facts.shares
     return frame
 
 
@@ -69,7 +73,7 @@ def facts_from_frame(frame: pd.DataFrame) -> FactSet:
         Unknown(**{**entry, "day": date.fromisoformat(entry["day"]), "since": datetime.fromisoformat(entry["since"])})
         for entry in frame.attrs.get(_UNKNOWN, ())
     ]
-    return FactSet((fact_from_json(json.loads(text)) for text in frame["fact"]), unknown)
+    return FactSet((fact_from_json(json.loads(text)) for text in frame["fact"]), unknown, frame.attrs.get(_SHARES))
 
 
 def fact_from_json(given: dict[str, Any]) -> Fact:

@@ -78,6 +78,12 @@ def read_builds(warehouse: Warehouse) -> dict[str, dict[str, datetime | None]]:
     return builds
 
 
+def read_build_shares(warehouse: Warehouse) -> dict[str, str]:
+    """For each model that was ever built, which systems it was built from in part, as `Shares.as_text` has it."""
+    found = warehouse.query('SELECT model, shares FROM "_sophia"."builds" WHERE table_name = \'\'').to_pylist()
+    return {row["model"]: row["shares"] or "" for row in found}
+
+
 def _by_table(warehouse: Warehouse, select: str, ledger: str, rest: str = "") -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = {}
     for row in warehouse.query(f'{select} "_sophia"."{ledger}" {rest}').to_pylist():

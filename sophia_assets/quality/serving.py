@@ -3,6 +3,10 @@
 A raw table with a broken rule of severity error is held back. A model that reads it stays as it was last built, and so
 does one whose figures rest on such a model; one that takes only names from it is built on what stands. That is known
 from the checks' own record, so that it holds in every run until the table is checked again.
+
+Where a system is served in part, models are built from that part, and the record of their build says which it was. A
+model that was built under another share than the present one is not shown until it has been rebuilt. Of a system of
+which nothing is served, no table holds anything back: what waited for it is built without it.
 """
 
 from __future__ import annotations
@@ -10,14 +14,16 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from uuid import uuid4
 
+from sophia_assets.control.rollouts import ALL_SERVED, Shares
 from sophia_assets.quality.client import QualityWorker
 from sophia_assets.quality.failures import FailureLog
-from sophia_assets.quality.ledger import read_builds
+from sophia_assets.quality.ledger import read_build_shares, read_builds
 from sophia_assets.quality.tables import Inspection, guarding_checks, inspect
 from sophia_assets.sources import registry
 from sophia_assets.warehouse.interface import Warehouse
-from sophia_assets.warehouse.models import Model, required_tables
+from sophia_assets.warehouse.models import Model, required_tables, systems_read
 
 
 @dataclass(frozen=True)
@@ -36,16 +42,23 @@ class HeldTable:
 class Serving:
     """What serves: `tables` are the raw tables held back, `models` the models that wait, each with the tables it waits
     for. `unusable` names models without rows to rely on: never built, broken themselves, or resting on such a one.
+    `shares` say which part of each system is served, `outdated` names the models that were built under others.
     """
 
     tables: Mapping[str, HeldTable] = field(default_factory=dict)
     models: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     unusable: frozenset[str] = frozenset()
+    shares: Shares = ALL_SERVED
+    outdated: frozenset[str] = frozenset()
 
     def reach(self, loaded_through: Mapping[str, datetime]) -> dict[str, datetime]:
         """Up to when each raw table's data serves, given up to when it was read; without those of which none does."""
         served = {name: held.good_through for name, held in self.tables.items()}
-        found = {name: served.get(name, through) for name, through in loaded_through.items()}
+        found = {
+            name: served.get(name, through)
+            for name, through in loaded_through.items()
+            if not self.shares.is_withheld(name)
+        }
         return {name: min(through, loaded_through[name]) for name, through in found.items() if through is not None}
 
 
@@ -91,42 +104,70 @@ def judge(
         yield inspection
 
 
-def read_serving(warehouse: Warehouse, log: FailureLog, models: Mapping[str, Model]) -> Serving:
-    """What serves at present, by what the checks have recorded and by what the models were last built from."""
+def read_serving(
+    warehouse: Warehouse, log: FailureLog, models: Mapping[str, Model], shares: Shares = ALL_SERVED
+) -> Serving:
+    """What serves at present, by what the checks have recorded and by what the models were last built from.
+
+    `shares` say which part of each system is to be served.
+    """
     raw = sorted({table for model in models.values() for table in model.dependencies if table not in models})
     tables = {}
     for name in raw:
         verdict = log.verdict(name)
-        if verdict.holding_back:
+        if verdict.holding_back and not shares.is_withheld(name):
             checks = {check: verdict.failing.get(check, "") for check in sorted(verdict.holding_back)}
             tables[name] = HeldTable(name, checks)
     builds = read_builds(warehouse)
     held = models_held_back(models, tables, builds)
     broken = {name for name in models if log.verdict(name).holding_back} | {name for name in held if name not in builds}
+    broken |= {name for name in models if any(map(shares.is_withheld, required_tables(name, models)))}
     for name, table in tables.items():
         reached = [moment for model in held if (moment := builds.get(model, {}).get(name))]
         tables[name] = replace(table, good_through=min(reached, default=None))
-    return Serving(tables, held, frozenset(_resting_on(models, broken)))
+    outdated = _outdated(models, read_build_shares(warehouse), shares)
+    return Serving(tables, held, frozenset(_resting_on(models, broken)) | outdated, shares, outdated)
 
 
-def record_of_builds(models: Collection[Model], every: Mapping[str, Model]) -> list[str]:
-    """The statements that write down, in the transaction of the build, up to when each model's data reaches."""
+def record_of_builds(models: Collection[Model], every: Mapping[str, Model], shares: Shares = ALL_SERVED) -> list[str]:
+    """The statements that write down, in the transaction of the build, up to when each model's data reaches.
+
+    `shares` are those under which the models are built. The build gets a number of its own, in the row without a table:
+    of the same loads, another SELECT makes other rows.
+    """
     if not models:
         return []
+    number = uuid4().hex
     pairs = [
         (model.qualified_name, table)
         for model in models
         for table in ("", *sorted(required_tables(model.qualified_name, every)))
     ]
+    read = systems_read(every)
     names = ", ".join(f"'{model.qualified_name}'" for model in models)
-    values = ", ".join(f"('{model}', '{table}')" for model, table in pairs)
+    values = ", ".join(
+        f"('{model}', '{table}', '{'' if table else shares.as_text(read[model])}', {'NULL' if table else repr(number)})"
+        for model, table in pairs
+    )
     return [
         f'DELETE FROM "_sophia"."builds" WHERE model IN ({names})',
-        'INSERT INTO "_sophia"."builds" (model, table_name, load_id, loaded_through) '
-        "SELECT pairs.model, pairs.table_name, state.load_id, state.loaded_through "
-        f"FROM (VALUES {values}) AS pairs (model, table_name) "
+        'INSERT INTO "_sophia"."builds" (model, table_name, load_id, loaded_through, shares) '
+        "SELECT pairs.model, pairs.table_name, COALESCE(state.load_id, pairs.number), "
+        "state.loaded_through, pairs.shares "
+        f"FROM (VALUES {values}) AS pairs (model, table_name, shares, number) "
         'LEFT JOIN "_sophia"."state" AS state ON state.table_name = pairs.table_name',
     ]
+
+
+def _outdated(models: Mapping[str, Model], built: Mapping[str, str], shares: Shares) -> frozenset[str]:
+    """The models built under other shares, and all that reads them: a name of what was taken back is not shown."""
+    read = systems_read(models)
+    found: set[str] = set()
+    for name, model in models.items():
+        wanted = shares.as_text(read[name])
+        if built.get(name, wanted) != wanted or found.intersection(model.dependencies):
+            found.add(name)
+    return frozenset(found)
 
 
 def _resting_on(models: Mapping[str, Model], broken: Collection[str]) -> set[str]:

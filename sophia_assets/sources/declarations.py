@@ -85,6 +85,10 @@ class Table:
     `keeps_versions` is for what the system overwrites: each version that is replaced goes to `history_name`,
     with the span in which it was the known one. `carries_back` says that the first version known also stands
     for the time before it, as names and settings do; otherwise nothing is known of that time.
+
+    `entity` is the text column by whose value rows are served or not where a system is rolled out in part: the record's
+    own id, or its parent's in a table of children. A table that only names, groups or counts what others hold
+    `is_dimension`, and is served whole.
     """
 
     system: str
@@ -100,6 +104,8 @@ class Table:
     owner: str = "team:data-platform"
     keeps_versions: bool = False
     carries_back: bool = False
+    entity: str = ""
+    is_dimension: bool = False
 
     @property
     def qualified_name(self) -> str:
@@ -121,13 +127,15 @@ class SystemSettings:
     """How a system is called, and the names of the settings that reach it.
 
     `address` is the one that says where it is: where it is set, it counts, sandbox or not. `required`
-    are those without which a live system cannot be reached.
+    are those without which a live system cannot be reached. `cache_seconds` is how long an answer that rests on the
+    system may be kept, where no setting says otherwise: the shorter, the more often the system's data changes.
     """
 
     display_name: str
     address: str
     names: tuple[str, ...]
     required: tuple[str, ...]
+    cache_seconds: int = 300
 
 
 @dataclass(frozen=True)

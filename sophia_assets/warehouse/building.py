@@ -30,17 +30,18 @@ def build_models(
     *,
     held_back: Collection[str] = (),
     record: Iterable[str] = (),
+    conditions: Mapping[str, str] | None = None,
 ) -> list[BuiltModel]:
     """Replaces the tables of `models`, which must come in an order in which each follows what it reads.
 
     Those named in `held_back` are left as they are, or made without rows where there is no such table yet, so that
     what takes names from them can be built; they are not in the answer. `record` holds statements of the same
-    transaction. Raises SophiaError naming the model that could not be built, or WarehouseBusy; every table is then as
-    it was.
+    transaction. `conditions` say which rows of raw tables are served, where not all are (see `Model.sql`).
+    Raises SophiaError naming the model that could not be built, or WarehouseBusy; every table is then as it was.
     """
     marks: list[float] = []
     # All are translated first, so that a SELECT that is wrong is told before the warehouse is locked.
-    selects = {model.qualified_name: model.sql(warehouse.dialect, parameters) for model in models}
+    selects = {model.qualified_name: model.sql(warehouse.dialect, parameters, conditions) for model in models}
     try:
         warehouse.replace_tables(selects, lambda _: marks.append(time.monotonic()), kept=held_back, record=record)
         marks.append(time.monotonic())

@@ -109,9 +109,10 @@ class Model:
         named = {raw_name(name.lower()) for name in _REFERENCE.findall(_COMMENT.sub(" ", self.select))}
         return tuple(sorted(name for name in named if not name.startswith(f"{LEDGER_SCHEMA}.")))
 
-    def sql(self, dialect: str, parameters: Mapping[str, str]) -> str:
+    def sql(self, dialect: str, parameters: Mapping[str, str], conditions: Mapping[str, str] | None = None) -> str:
         """The SELECT in `dialect` (`duckdb`, `snowflake`), with `:name` replaced by string literals.
 
+        Of the tables that `conditions` names, it reads the rows alone that meet the condition (Snowflake's dialect).
         Raises ConfigurationError for a name that is not in `parameters`.
         """
         from sqlglot import exp
@@ -127,9 +128,25 @@ class Model:
             return exp.Literal.string(parameters[node.name])
 
         select: Expr = self.expression.transform(fill)
+        if conditions:
+            _restrict(select, conditions)
         if dialect == "duckdb":
             select = select.transform(_flatten_as_json_each)
         return str(select.sql(dialect=dialect))
+
+
+def _restrict(select: Expr, conditions: Mapping[str, str]) -> None:
+    """Puts, for each table that `conditions` names, those of its rows that meet the condition."""
+    import sqlglot
+    from sqlglot import exp
+
+    for table in list(select.find_all(exp.Table)):
+        condition = conditions.get(f"{table.db}.{table.name}".lower())
+        if condition is not None:
+            alias = table.args.get("alias") or exp.TableAlias(this=exp.to_identifier(table.name))
+            rows = exp.select("*").from_(exp.table_(table.name, db=table.db))
+            rows = rows.where(sqlglot.parse_one(condition, read="snowflake"))
+            table.replace(exp.Subquery(this=rows, alias=alias, joins=table.args.get("joins")))
 
 
 def _flatten_as_json_each(node: Expr) -> Expr:
@@ -209,6 +226,18 @@ def required_tables(name: str, models: Mapping[str, Model]) -> frozenset[str]:
     return frozenset().union(*(required_tables(dependency, models) for dependency in needed))
 
 
+def systems_read(models: Mapping[str, Model]) -> dict[str, frozenset[str]]:
+    """The systems of which any row goes into each model, directly or through other models, be it for a name alone.
+
+    `models` come in an order in which each follows what it reads.
+    """
+    found: dict[str, frozenset[str]] = {}
+    for name, model in models.items():
+        above = (found.get(dependency, {dependency.split(".")[0]}) for dependency in model.dependencies)
+        found[name] = frozenset().union(*above)
+    return found
+
+
 def column_lineage(model: Model, columns_of: Mapping[str, Iterable[str]]) -> dict[str, list[tuple[str, str]]]:
     """For each column of the model, the (table, column) pairs one step up that it is computed from.
 
@@ -234,15 +263,18 @@ def column_lineage(model: Model, columns_of: Mapping[str, Iterable[str]]) -> dic
     qualified = qualify(select, schema=schema, dialect="snowflake", identify=False, quote_identifiers=False)
     scope = build_scope(qualified)
     assert isinstance(qualified, exp.Query)
-    selected = {name.lower() for name in qualified.named_selects}
     found: dict[str, list[tuple[str, str]]] = {column: [] for column in model.columns}
-    for column in selected.intersection(model.columns):
+    # Without trimming, which only makes nodes nicer to print and takes most of the time.
+    roots = lineage(None, qualified, dialect="snowflake", scope=scope, copy=False, trim_selects=False)
+    for column, root in roots.items():
+        if column.lower() not in found:
+            continue
         pairs: dict[tuple[str, str], None] = {}
-        for node in lineage(column.upper(), qualified, dialect="snowflake", scope=scope, copy=False).walk():
+        for node in root.walk():
             if isinstance(node.expression, exp.Table) and node.expression.db.lower() not in ("", LEDGER_SCHEMA):
                 table_name = raw_name(f"{node.expression.db}.{node.expression.name}".lower())
                 pairs[(table_name, node.name.split(".")[-1].strip('"').lower())] = None
-        found[column] = list(pairs)
+        found[column.lower()] = list(pairs)
     return found
 
 

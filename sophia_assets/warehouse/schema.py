@@ -77,8 +77,15 @@ LEDGER: dict[str, dict[str, str]] = {
         "load_id": "VARCHAR",
         "set_aside_at": "TIMESTAMP",
     },
-    # Up to when the data reached that each model was last built from.
-    "builds": {"model": "VARCHAR", "table_name": "VARCHAR", "load_id": "VARCHAR", "loaded_through": "TIMESTAMP"},
+    # Up to when the data reached that each model was last built from, and, in its row without a table, which systems
+    # it was built from in part, such as gong=10.
+    "builds": {
+        "model": "VARCHAR",
+        "table_name": "VARCHAR",
+        "load_id": "VARCHAR",
+        "loaded_through": "TIMESTAMP",
+        "shares": "VARCHAR",
+    },
     "fields": {"table_name": "VARCHAR", "field": "VARCHAR", "load_id": "VARCHAR", "first_seen_at": "TIMESTAMP"},
     "missing_columns": {
         "table_name": "VARCHAR",

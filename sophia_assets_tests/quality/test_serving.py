@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pytest
 
-from sophia_assets.quality.serving import HeldTable, Serving, models_held_back
+from sophia_assets.control.rollouts import Shares
+from sophia_assets.quality.failures import FailureLog
+from sophia_assets.quality.outcomes import Outcome
+from sophia_assets.quality.serving import HeldTable, Serving, models_held_back, read_serving, record_of_builds
 from sophia_assets.quality.tables import guarding_checks
 from sophia_assets.sources import registry
 from sophia_assets.warehouse.models import Model
@@ -75,3 +80,62 @@ def test_every_table_has_rules_that_hold_it_back_and_no_warning_is_among_them(ta
     guards = guarding_checks(declared)
     assert len(guards) > 1
     assert guards.isdisjoint(item.name for item in declared.expectations if item.severity == "warn")
+
+
+class Recorded:
+    """A warehouse of which only the record of builds is known: each model's systems that were served in part."""
+
+    def __init__(self, shares: Mapping[str, str]) -> None:
+        self._rows = [{"model": name, "table_name": "", "loaded_through": None, "shares": shares.get(name)}
+                      for name in models()]  # fmt: skip
+
+    def query(self, sql: str) -> pa.Table:
+        return pa.Table.from_pylist(self._rows)
+
+
+def serving_under(folder: Path, now: dict[str, int], **built: str) -> Serving:
+    """What serves at the shares `now`, where models were built under others."""
+    record: Any = Recorded({name.replace("_", ".", 1): text for name, text in built.items()})
+    return read_serving(record, FailureLog(folder), models(), Shares(now))
+
+
+READING_GONG = {"marts.calls", "marts.accounts", "marts.health"}
+
+
+def test_models_built_under_another_share_are_not_shown_until_they_are_rebuilt(tmp_path: Path) -> None:
+    serving = serving_under(tmp_path, {"gong": 10})
+    assert serving.outdated == READING_GONG
+    assert serving.unusable >= READING_GONG
+    assert "marts.invoices" not in serving.unusable
+
+
+def test_models_built_under_the_present_shares_are_shown(tmp_path: Path) -> None:
+    built = {"marts_calls": "gong=10", "marts_accounts": "gong=10", "marts_health": "gong=10"}
+    assert serving_under(tmp_path, {"gong": 10, "snowflake": 100}, **built).outdated == set()
+
+
+def test_models_of_a_system_that_is_served_whole_again_are_outdated_too(tmp_path: Path) -> None:
+    assert serving_under(tmp_path, {}, marts_health="gong=10").outdated == {"marts.health"}
+
+
+def test_what_reads_an_outdated_model_is_outdated_be_it_for_a_name_alone(tmp_path: Path) -> None:
+    built = {"marts_calls": "gong=50", "marts_accounts": "gong=10", "marts_health": "gong=10"}
+    assert serving_under(tmp_path, {"gong": 10}, **built).outdated == READING_GONG
+
+
+def test_of_a_system_that_is_taken_back_no_table_holds_anything_up_and_none_serves(tmp_path: Path) -> None:
+    log = FailureLog(tmp_path)
+    log.record("gong.calls", "load", [Outcome("unique", False, "error", "", "", guards_downstream=True)])
+    whole = serving_under(tmp_path, {})
+    taken_back = serving_under(tmp_path, {"gong": 0})
+    assert "marts.calls" in whole.models and taken_back.models == {}
+    assert "marts.calls" in taken_back.unusable
+    assert taken_back.reach({"gong.calls": MONDAY, "snowflake.invoices": MONDAY}) == {"snowflake.invoices": MONDAY}
+
+
+def test_the_record_of_a_build_says_under_which_shares_each_model_was_built() -> None:
+    every = models()
+    _, insert = record_of_builds(list(every.values()), every, Shares({"gong": 10, "snowflake": 50}))
+    assert "('marts.calls', '', 'gong=10', " in insert
+    assert "('marts.invoices', '', 'snowflake=50', " in insert
+    assert "('staging.accounts', '', '', " in insert

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+from sophia_assets.control.rollouts import EVERYTHING
 from sophia_assets.insight.briefing import Briefing, Sentence
 from sophia_assets.insight.gaps import STATE_WORDS
 from sophia_assets.insight.names import safe_name
@@ -122,13 +123,19 @@ def freshness_rows(briefing: Briefing) -> list[FreshnessRow]:
         return FreshnessRow(
             status.display_name,
             status.state,
-            STATE_WORDS[status.state].capitalize(),
+            STATE_WORDS[status.state].capitalize() + _served(status),
             day_phrase(status.newest_data) if status.newest_data else "\u2013",
             local_time(status.last_loaded_at, zone) if status.last_loaded_at else "\u2013",
             f"{status.rows:,}" if status.rows else "\u2013",
         )
 
     return [row(status) for status in sorted(briefing.request.statuses, key=lambda status: status.state == "off")]
+
+
+def _served(status: SourceStatus) -> str:
+    if status.state in ("off", "empty") or status.rollout.percent == EVERYTHING:
+        return ""
+    return f", served for {status.rollout.percent}%"
 
 
 def verification_sentence(briefing: Briefing) -> str:

@@ -11,6 +11,7 @@ SETTINGS = SystemSettings(
     address="GONG_BASE_URL",
     names=("GONG_BASE_URL", "GONG_ACCESS_KEY", "GONG_ACCESS_KEY_SECRET"),
     required=("GONG_BASE_URL", "GONG_ACCESS_KEY", "GONG_ACCESS_KEY_SECRET"),
+    cache_seconds=600,
 )
 
 __all__ = ["SETTINGS", "TABLES"]

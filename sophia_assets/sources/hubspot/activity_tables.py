@@ -31,6 +31,7 @@ def association_table(group: str, singular: str, description: str) -> Table:
         group=group,
         description=description,
         primary_key=(id_column, "to_type", "to_id"),
+        entity=id_column,
         owner="team:revenue",
         columns=(
             string(id_column, "The record that is associated."),
@@ -47,6 +48,7 @@ _TICKETS = Table(
     group="tickets",
     description="Support requests of customers as they stand now: stage, priority, when opened and when closed.",
     primary_key=("ticket_id",),
+    entity="ticket_id",
     # The CRM's present stage and priority only; a ticket's creation tells how long it is there.
     keeps_versions=True,
     carries_back=True,
@@ -80,6 +82,7 @@ _TICKET_STAGES = Table(
     group="tickets",
     description="The stages of the ticket pipelines, in order.",
     primary_key=("pipeline_id", "stage_id"),
+    is_dimension=True,
     owner="team:support",
     columns=(
         string("pipeline_id", "The pipeline."),
@@ -102,6 +105,7 @@ _LINE_ITEMS = Table(
     group="line_items",
     description="What deals consist of: a product, how many, at which price. The deal is in line_item_associations.",
     primary_key=("line_item_id",),
+    entity="line_item_id",
     cursor="updated_at",
     lookback=_LOOKBACK,
     owner="team:revenue",
@@ -131,6 +135,7 @@ _MEETINGS = Table(
     group="meetings",
     description="Meetings with customers that are planned or have been held, as logged in the CRM.",
     primary_key=("meeting_id",),
+    entity="meeting_id",
     cursor="updated_at",
     lookback=_LOOKBACK,
     owner="team:revenue",
@@ -156,6 +161,7 @@ _CRM_CALLS = Table(
     group="crm_calls",
     description="Telephone calls as sellers log them in the CRM; recorded conversations are Gong's.",
     primary_key=("call_id",),
+    entity="call_id",
     cursor="updated_at",
     lookback=_LOOKBACK,
     owner="team:revenue",

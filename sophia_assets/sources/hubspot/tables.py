@@ -36,6 +36,8 @@ _COMPANIES = Table(
     group="companies",
     description="Companies in the CRM: the accounts that deals, calls, subscriptions and invoices refer to.",
     primary_key=("company_id",),
+    # The accounts that every other system's rows are matched to.
+    is_dimension=True,
     # Names and industries are shown, and overwritten in the CRM.
     keeps_versions=True,
     carries_back=True,
@@ -69,6 +71,7 @@ _CONTACTS = Table(
     group="contacts",
     description="People at customers and prospects, with the company each belongs to.",
     primary_key=("contact_id",),
+    entity="contact_id",
     cursor="updated_at",
     lookback=_CRM_LOOKBACK,
     freshness=_QUIET_FRESHNESS,
@@ -98,6 +101,7 @@ _DEALS = Table(
     group="deals",
     description="Sales opportunities as they stand now: stage, amount, expected or actual close date, owner.",
     primary_key=("deal_id",),
+    entity="deal_id",
     # An archived deal that comes back was gone in between, which nothing else tells.
     keeps_versions=True,
     carries_back=True,
@@ -137,6 +141,7 @@ _DEAL_HISTORY = Table(
     group="deals",
     description="Each value that a deal's stage, amount, close date, owner and name have had, and from when it held.",
     primary_key=("deal_id", "property", "changed_at"),
+    entity="deal_id",
     cursor="changed_at",
     lookback=_CRM_LOOKBACK,
     freshness=_CRM_FRESHNESS,
@@ -161,6 +166,7 @@ _DEAL_COMPANIES = Table(
     group="deals",
     description="Which companies a deal is associated with.",
     primary_key=("deal_id", "company_id"),
+    entity="deal_id",
     # Which account a deal was with on a past day; the CRM keeps no history of it.
     keeps_versions=True,
     carries_back=True,
@@ -188,6 +194,7 @@ _OWNERS = Table(
     group="owners",
     description="CRM users who own records, those who have left included.",
     primary_key=("owner_id",),
+    is_dimension=True,
     # Names and teams are overwritten in the CRM.
     keeps_versions=True,
     carries_back=True,
@@ -212,6 +219,7 @@ _PIPELINE_STAGES = Table(
     group="pipelines",
     description="The stages of the deal pipelines, in order, with the chance of winning that each implies.",
     primary_key=("pipeline_id", "stage_id"),
+    is_dimension=True,
     # A stage's name and chance are settings, without any history.
     keeps_versions=True,
     carries_back=True,

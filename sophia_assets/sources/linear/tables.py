@@ -43,6 +43,7 @@ _TEAMS = Table(
     group="teams",
     description="Teams, each with its own workflow, cycles and issue numbers.",
     primary_key=("team_id",),
+    is_dimension=True,
     # Settings, overwritten.
     keeps_versions=True,
     carries_back=True,
@@ -63,6 +64,7 @@ _WORKFLOW_STATES = Table(
     group="teams",
     description="The states that a team's issues go through.",
     primary_key=("state_id",),
+    is_dimension=True,
     # Names and kinds are settings, overwritten.
     keeps_versions=True,
     carries_back=True,
@@ -84,6 +86,7 @@ _USERS = Table(
     group="users",
     description="Members of the organization, suspended ones included.",
     primary_key=("user_id",),
+    is_dimension=True,
     # Names and teams are overwritten.
     keeps_versions=True,
     carries_back=True,
@@ -108,6 +111,7 @@ _LABELS = Table(
     group="labels",
     description="Labels of issues; a label in a group names its group as parent.",
     primary_key=("label_id",),
+    is_dimension=True,
     # Names are overwritten; a label says which customer an issue is about.
     keeps_versions=True,
     carries_back=True,
@@ -129,6 +133,7 @@ _PROJECTS = Table(
     group="projects",
     description="Projects: work of one or more teams towards a target date.",
     primary_key=("project_id",),
+    is_dimension=True,
     # State, target date and lead are overwritten.
     keeps_versions=True,
     carries_back=True,
@@ -161,6 +166,7 @@ _CYCLES = Table(
     group="cycles",
     description="Cycles (sprints) of the teams.",
     primary_key=("cycle_id",),
+    is_dimension=True,
     # Names and dates are overwritten.
     keeps_versions=True,
     carries_back=True,
@@ -185,6 +191,7 @@ _ISSUES = Table(
     group="issues",
     description="Issues, with the state they are in; archived and trashed ones included.",
     primary_key=("issue_id",),
+    entity="issue_id",
     # Linear tells of moves between states, not of changed projects, estimates and priorities.
     keeps_versions=True,
     carries_back=True,
@@ -234,6 +241,7 @@ _ISSUE_LABELS = Table(
     group="issues",
     description="Which labels an issue carries; one of the group Customer says whom it is about.",
     primary_key=("issue_id", "label_id"),
+    entity="issue_id",
     # Whom an issue was about on a past day.
     keeps_versions=True,
     carries_back=True,
@@ -256,6 +264,7 @@ _ISSUE_HISTORY = Table(
     group="issues",
     description="Every move of an issue from one state to another.",
     primary_key=("history_id",),
+    entity="issue_id",
     owner=_OWNER,
     columns=(
         string("history_id", "Linear's id of the entry."),

@@ -12,6 +12,7 @@ SETTINGS = SystemSettings(
     address="PINECONE_INDEX_HOST",
     names=("PINECONE_API_KEY", "PINECONE_CONTROL_URL", "PINECONE_INDEX_HOST", "PINECONE_INDEX_NAME"),
     required=("PINECONE_API_KEY",),
+    cache_seconds=1800,
 )
 
 __all__ = ["SETTINGS", "TABLES"]

@@ -25,6 +25,7 @@ _NAMESPACES = Table(
     group="index",
     description="The index's namespaces with the number of vectors in each, which lags behind what is in them.",
     primary_key=("namespace",),
+    is_dimension=True,
     # A measurement of the present only.
     keeps_versions=True,
     owner="team:knowledge",
@@ -41,6 +42,7 @@ _INDEX_STATS = Table(
     group="index",
     description="The index as a whole: its size, how similarity is measured, and whether it is ready.",
     primary_key=("index_name",),
+    is_dimension=True,
     # A measurement of the present only.
     keeps_versions=True,
     owner="team:knowledge",
@@ -65,6 +67,7 @@ _DOCUMENTS = Table(
     group="documents",
     description="The passages of documents that the index can find, by what their vectors' metadata says.",
     primary_key=("namespace", "document_id"),
+    entity="document_id",
     # The index forgets what it replaces or removes.
     keeps_versions=True,
     # Knowledge that nobody has touched for a month is a pipeline that has stopped rather than a quiet month.

@@ -21,6 +21,7 @@ SETTINGS = SystemSettings(
     address="REDIS_URL",
     names=("REDIS_URL", "REDIS_PREFIX"),
     required=("REDIS_URL",),
+    cache_seconds=120,
 )
 
 __all__ = ["SETTINGS", "TABLES"]

@@ -20,6 +20,7 @@ _ACCOUNT_USAGE = Table(
     group="accounts",
     description="How each account uses the product now: its plan, its seats and the features in use.",
     primary_key=("account_id",),
+    entity="account_id",
     # A measurement of the present only.
     keeps_versions=True,
     owner="team:product",
@@ -46,6 +47,7 @@ _DAILY_USAGE = Table(
     group="daily",
     description="What each account did in the product on each day: active users, sessions, actions.",
     primary_key=("day", "account_id", "counter"),
+    entity="account_id",
     cursor="counted_on",
     lookback=_LATE_COUNTS,
     freshness=Freshness(newest_event=timedelta(days=4)),
@@ -71,6 +73,7 @@ _TOTALS = Table(
     group="counters",
     description="The product's running totals.",
     primary_key=("counter",),
+    is_dimension=True,
     # A measurement of the present only.
     keeps_versions=True,
     owner="team:product",
@@ -84,6 +87,7 @@ _EVENTS = Table(
     group="events",
     description="What people did in the product, one by one; the stream keeps the newest only.",
     primary_key=("event_id",),
+    entity="account_id",
     cursor="occurred_at",
     lookback=CLOCK_SKEW,
     freshness=Freshness(newest_event=timedelta(days=4)),

@@ -11,6 +11,7 @@ SETTINGS = SystemSettings(
     address="SLACK_BASE_URL",
     names=("SLACK_BASE_URL", "SLACK_BOT_TOKEN"),
     required=("SLACK_BOT_TOKEN",),
+    cache_seconds=120,
 )
 
 __all__ = ["SETTINGS", "TABLES"]

@@ -15,6 +15,7 @@ _CHANNELS = Table(
     group="channels",
     description="The workspace's public channels, and the private ones that the bot is in; archived ones too.",
     primary_key=("channel_id",),
+    is_dimension=True,
     # Names, topics and who is in them are overwritten.
     keeps_versions=True,
     carries_back=True,
@@ -46,6 +47,7 @@ _USERS = Table(
     group="users",
     description="Members of the workspace, guests, bots, and those who have left.",
     primary_key=("user_id",),
+    is_dimension=True,
     # Names and titles are overwritten.
     keeps_versions=True,
     carries_back=True,
@@ -75,6 +77,8 @@ _MESSAGES = Table(
         "thread that gets no new ones."
     ),
     primary_key=("channel_id", "ts"),
+    # So that conversations stay whole.
+    entity="channel_id",
     cursor="posted_at",
     # For edits, and for replies by clocks that are late; the parents of replies are looked for much further back.
     lookback=timedelta(days=1),

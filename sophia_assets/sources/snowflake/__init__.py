@@ -26,6 +26,7 @@ SETTINGS = SystemSettings(
         )
     ),
     required=("SNOWFLAKE_ACCOUNT", "SNOWFLAKE_USER", "SNOWFLAKE_DATABASE", "SNOWFLAKE_WAREHOUSE"),
+    cache_seconds=900,
 )
 
 __all__ = ["SETTINGS", "TABLES"]

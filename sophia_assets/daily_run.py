@@ -6,22 +6,18 @@ This is what `sophia run` does. The scheduler does the same in runs of its own, 
 from __future__ import annotations
 
 import fcntl
-import logging
 import os
-import signal
-import socket
-import sys
-import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sophia_assets.errors import ConfigurationError, DateOutOfRange, SophiaError
 from sophia_assets.home import CompanyIdentity, Home, history_start_of, home_for, make_current
+from sophia_assets.interrupts import remembered_interrupts
 from sophia_assets.quality.tables import cross_table_checks
 from sophia_assets.sandbox.config import EARLIEST_SIMULATED_DAY, default_start
 from sophia_assets.services import Services
@@ -84,7 +80,7 @@ def run_once(settings: Settings, request: RunRequest, say: Say) -> RunOutcome:
             settings.connection(system, None)
         held.record_company(company)
         make_current(settings, held)
-        execution = _Execution(services, day, say, stack.enter_context(_remembered_interrupts()))
+        execution = _Execution(services, day, say, stack.enter_context(remembered_interrupts()))
         stack.enter_context(execution.instance)
         try:
             failures = execution.read_systems()
@@ -206,6 +202,7 @@ class _Execution:
         from sophia_assets.definitions import build_definitions
         from sophia_assets.orchestration import jobs
         from sophia_assets.orchestration.instance import instance_for
+        from sophia_assets.orchestration.launching import LAUNCHED_BY_TAG, PROCESS_TAG, flag_tags
 
         self.services, self.day, self.say = services, day, say
         self.raise_if_interrupted = raise_if_interrupted
@@ -214,6 +211,7 @@ class _Execution:
         self._unchecked: list[str] = []
         self._checks = {"passed": 0, "warned": 0, "failed": 0, "not_run": 0}
         self._problems: list[str] = []
+        self._tags = {LAUNCHED_BY_TAG: "sophia run", PROCESS_TAG: str(os.getpid()), **flag_tags(services)}
         resource = dg.ResourceDefinition.hardcoded_resource(services)
         self.definitions = build_definitions({"services": resource}, services.home)
         self.instance = instance_for(services.home, swift=True)
@@ -252,8 +250,10 @@ class _Execution:
         return {**self._checks, "problems": self._problems}
 
     def _check_keys(self, systems: Collection[str]) -> list[Any]:
+        from sophia_assets.orchestration.circuit_checks import CIRCUIT_CLOSED
+
         every = self.definitions.resolve_asset_graph().asset_check_keys
-        return [key for key in every if key.asset_key.path[0] in systems]
+        return [key for key in every if key.asset_key.path[0] in systems and key.name != CIRCUIT_CLOSED]
 
     def _looks_across(self, key: Any) -> bool:
         return key.name in cross_table_checks(registry.table(".".join(key.asset_key.path)))
@@ -294,9 +294,11 @@ class _Execution:
 
     def look_at_health(self) -> None:
         """Shows in the UI what is broken now, whether or not the briefing could be written."""
-        from sophia_assets.orchestration.health_assets import BROKEN_NOW, FRESHNESS, HEALTH_JOB
+        from sophia_assets.orchestration.circuit_checks import publish_changes
+        from sophia_assets.orchestration.health_assets import BROKEN_NOW, CIRCUITS, FRESHNESS, HEALTH_JOB
 
-        keys = {BROKEN_NOW, FRESHNESS}
+        publish_changes(self.instance, self.services, datetime.now(UTC))
+        keys = {BROKEN_NOW, CIRCUITS, FRESHNESS}
         checks = {key for key in self.definitions.resolve_asset_graph().asset_check_keys if key.asset_key in keys}
         self._execute(HEALTH_JOB, assets=keys, checks=checks)
 
@@ -314,7 +316,7 @@ class _Execution:
         result = job.execute_in_process(
             instance=self.instance,
             partition_key=day.isoformat() if day else None,
-            tags={"sophia/launched_by": "sophia run"},
+            tags=self._tags,
             raise_on_error=False,
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )
@@ -353,38 +355,6 @@ def _progress(say: Say) -> Callable[[str, int], None]:
             say(f"  {table}: {rows:,} rows read so far")
 
     return progress
-
-
-@contextmanager
-def _remembered_interrupts() -> Iterator[Callable[[], None]]:
-    """Gives a function that raises KeyboardInterrupt where one has come since.
-
-    Dagster sets aside an interrupt that comes at the edge of a run, and then forgets it.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: None
-        return
-    heard, ear = socket.socketpair()
-    heard.setblocking(False)
-    ear.setblocking(False)
-    before = signal.set_wakeup_fd(ear.fileno(), warn_on_full_buffer=False)
-
-    def raise_if_interrupted() -> None:
-        with suppress(BlockingIOError):
-            if signal.SIGINT in heard.recv(64):
-                raise KeyboardInterrupt
-
-    # One that lands in a library's clean-up cannot be raised there, and would be printed as a traceback instead.
-    shown = sys.unraisablehook
-    sys.unraisablehook = lambda info: None if info.exc_type is KeyboardInterrupt else shown(info)
-    logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
-    try:
-        yield raise_if_interrupted
-    finally:
-        sys.unraisablehook = shown
-        signal.set_wakeup_fd(before)
-        heard.close()
-        ear.close()
 
 
 @contextmanager

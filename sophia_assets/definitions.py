@@ -10,14 +10,17 @@ import dagster as dg
 from sophia_assets.home import Home, current_home
 from sophia_assets.orchestration.briefing_assets import briefing_assets
 from sophia_assets.orchestration.checks import raw_checks
+from sophia_assets.orchestration.circuit_checks import circuit_checks
+from sophia_assets.orchestration.circuit_jobs import circuit_jobs
+from sophia_assets.orchestration.circuit_sensors import circuit_sensors
 from sophia_assets.orchestration.fact_assets import fact_assets
+from sophia_assets.orchestration.flag_job import flags_control_job
 from sophia_assets.orchestration.health_assets import health_assets, health_job, health_sensor
-from sophia_assets.orchestration.jobs import briefing_deadline, build_jobs, build_schedules
+from sophia_assets.orchestration.jobs import briefing_deadline, briefing_schedule, build_jobs
 from sophia_assets.orchestration.model_assets import model_assets
 from sophia_assets.orchestration.partitions import daily_partitions
 from sophia_assets.orchestration.raw_assets import raw_assets
 from sophia_assets.orchestration.resources import facts_io_manager, services_resource
-from sophia_assets.services import Services
 from sophia_assets.settings import load_settings
 
 
@@ -26,7 +29,10 @@ def build_definitions(resource_overrides: Mapping[str, Any] | None = None, home:
     settings = load_settings()
     home = home or current_home(settings)
     partitions = daily_partitions(home.history_start(settings), settings.timezone)
-    jobs, watching = build_jobs(partitions), health_job()
+    resources = {"services": services_resource, "facts_io_manager": facts_io_manager, **(resource_overrides or {})}
+    circuits = circuit_checks()
+    probing, controlling = circuit_jobs(resources["services"])
+    jobs, watching = build_jobs(partitions, without=circuits), health_job()
     deadline = briefing_deadline(settings.working_days, settings.briefing_hour, settings.timezone)
     return dg.Definitions(
         assets=[
@@ -36,17 +42,11 @@ def build_definitions(resource_overrides: Mapping[str, Any] | None = None, home:
             *briefing_assets(partitions, deadline),
             *health_assets(),
         ],
-        asset_checks=raw_checks(),
-        jobs=[*jobs, watching],
-        schedules=build_schedules(
-            jobs,
-            settings.working_days,
-            settings.briefing_hour,
-            settings.timezone,
-            connected=lambda: Services(settings, home).connected,
-        ),
-        sensors=[health_sensor(watching)],
-        resources={"services": services_resource, "facts_io_manager": facts_io_manager, **(resource_overrides or {})},
+        asset_checks=[*raw_checks(), *circuits],
+        jobs=[*jobs, watching, probing, controlling, flags_control_job()],
+        schedules=[briefing_schedule(jobs, settings.working_days, settings.briefing_hour, settings.timezone)],
+        sensors=[health_sensor(watching), *circuit_sensors(jobs, probing, settings.sensor_seconds)],
+        resources=resources,
         executor=dg.in_process_executor,
     )
 

@@ -127,7 +127,7 @@ class Home:
     def sandbox_env(self) -> dict[str, str] | None:
         """The connection settings that a running sandbox announced, or None where none runs."""
         announced: Any = read_json(self.sandbox_file)
-        if not announced or not _is_running(int(announced.get("pid") or 0)):
+        if not announced or not is_running(int(announced.get("pid") or 0)):
             return None
         env: dict[str, str] = announced["env"]
         return env
@@ -174,7 +174,8 @@ def write_atomically(path: Path, text: str) -> None:
     temporary.replace(path)
 
 
-def _is_running(pid: int) -> bool:
+def is_running(pid: int) -> bool:
+    """Whether a process of this machine lives."""
     if pid <= 0:
         return False
     try:

@@ -15,11 +15,17 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from sophia_assets.errors import ConfigurationError, QuotaExhausted, SophiaError, SourceError
+from sophia_assets.control.attempts import AttemptLog
+from sophia_assets.control.circuits import Circuits
+from sophia_assets.control.flag_names import CACHING
+from sophia_assets.control.flags import Flags
+from sophia_assets.control.store import ControlStore
+from sophia_assets.errors import ConfigurationError, SophiaError, SourceError
 from sophia_assets.home import Home, current_home
-from sophia_assets.ingestion.attempts import AttemptLog
+from sophia_assets.ingestion.connections import Connections
+from sophia_assets.ingestion.guard import Guard
 from sophia_assets.ingestion.ingest import GroupLoad, begin_group, group_window
-from sophia_assets.ingestion.limiter import Limiters, account_digest
+from sophia_assets.ingestion.limiter import Limiters
 from sophia_assets.ingestion.read_ahead import Countdown, ReadAhead
 from sophia_assets.insight.grounds import StatusReader
 from sophia_assets.metrics.catalog import load_catalog
@@ -31,6 +37,8 @@ from sophia_assets.warehouse.interface import LoadResult, Progress, Warehouse
 from sophia_assets.warehouse.models import load_models
 
 if TYPE_CHECKING:
+    from sophia_assets.control.cache import Cache
+    from sophia_assets.control.rollouts import Shares
     from sophia_assets.insight.archive import BriefingFiles
     from sophia_assets.insight.briefing import Briefing
     from sophia_assets.metrics.computation import FactContext
@@ -74,30 +82,70 @@ class Services:
         from sophia_assets.warehouse.snowflake_session import SnowflakeAccount
         from sophia_assets.warehouse.snowflake_warehouse import SnowflakeWarehouse, tables_in_place
 
-        account = SnowflakeAccount(**self.settings.snowflake_warehouse(self._sandbox_env()))
+        account = SnowflakeAccount(**self.settings.snowflake_warehouse(self.connections.sandbox_env))
         in_place = {}
         if "snowflake" in self.connected:
-            in_place = tables_in_place(account, SnowflakeConnection.from_settings(self._connection("snowflake")))
+            in_place = tables_in_place(
+                account, SnowflakeConnection.from_settings(self.connections.settings_of("snowflake"))
+            )
         return SnowflakeWarehouse(
             account, self.home.path, in_place=in_place, accepted_missing=self.settings.accepted_missing
         )
 
     @cached_property
-    def attempts(self) -> AttemptLog:
-        return AttemptLog(self.home.path / "attempts")
+    def control(self) -> ControlStore:
+        """The control store: the home's own, or the one that a setting names."""
+        if self.settings.control_url:
+            return ControlStore(self.settings.control_url)
+        return ControlStore.at(self.home.path / "control.db")
 
     @cached_property
+    def circuits(self) -> Circuits:
+        return Circuits(self.control, self.settings.breaker_policy, timezone=self.settings.tzinfo)
+
+    @cached_property
+    def flags(self) -> Flags:
+        return Flags(self.control)
+
+    @cached_property
+    def cache(self) -> Cache:
+        """Answers that are kept for a while, while the flag says so."""
+        from sophia_assets.control.cache import Cache
+        from sophia_assets.control.shared_cache import RedisCache
+
+        company = self.home.company()
+        return Cache(
+            company.key if company else "",
+            shared=RedisCache(self.settings.cache_url) if self.settings.cache_url else None,
+            is_enabled=lambda: self.flags.is_on(CACHING),
+        )
+
+    @cached_property
+    def attempts(self) -> AttemptLog:
+        return AttemptLog(self.control)
+
+    @cached_property
+    def guard(self) -> Guard:
+        """What stands in front of every system."""
+        return Guard(
+            self.circuits,
+            switched_off_by=self.switched_off_by,
+            credential_of=self.connections.account,
+            ping=lambda system: self.connections.ping(system, self.settings.breaker_policy(system).lease),
+        )
+
+    @cached_property
+    def connections(self) -> Connections:
+        """The systems' clients."""
+        return Connections(self.settings, self.home, self.sandbox_env)
+
+    @property
     def limiters(self) -> Limiters:
-        """The systems' request limits, shared by all homes' processes: they may use the same accounts."""
-        return Limiters(self.settings.base_home / "limits")
+        return self.connections.limiters
 
     @cached_property
     def quality_failures(self) -> FailureLog:
         return FailureLog(self.home.path / "quality")
-
-    @cached_property
-    def _sources(self) -> dict[str, Source]:
-        return {}
 
     @cached_property
     def _read_ahead(self) -> ReadAhead:
@@ -120,37 +168,23 @@ class Services:
         """What serves while some tables do not meet their rules."""
         from sophia_assets.quality.serving import read_serving
 
-        return read_serving(self.warehouse, self.quality_failures, load_models())
+        return read_serving(self.warehouse, self.quality_failures, load_models(), self.shares())
+
+    def shares(self) -> Shares:
+        """Which part of each system is served. Raises ControlStoreUnavailable."""
+        return self.flags.shares(self.settings.modes)
 
     def source(self, system: str) -> Source:
         """The client of a system. Raises ConfigurationError or ConnectionFailed where it cannot be reached."""
-        if system not in self._sources:
-            self._sources[system] = registry.create_source_from_settings(
-                system, self._connection(system), limiters=self.limiters
-            )
-        return self._sources[system]
-
-    def _connection(self, system: str) -> dict[str, str]:
-        return self.settings.connection(system, self._sandbox_env())
-
-    def _sandbox_env(self) -> Mapping[str, str] | None:
-        return self.sandbox_env or self.home.sandbox_env()
-
-    def _account(self, system: str) -> str:
-        """What tells the account that is read from others: its a hash of its address and of what opens it.
-
-        A sandbox has another address each time it is started; there it is the company that tells.
-        """
-        if self.settings.is_sandboxed(system):
-            company = self.home.company()
-            return f"sandbox {company.key if company else ''}"
-        connection = self._connection(system)
-        address = connection.pop(registry.settings_of(system).address, "")
-        return account_digest(address, repr(sorted(connection.items())))
+        return self.connections.source(system)
 
     def requests_made(self, system: str) -> int:
         """How many requests this process has sent to a system."""
-        return self._sources[system].requests_made if system in self._sources else 0
+        return self.connections.requests_made(system)
+
+    def switched_off_by(self, system: str) -> str:
+        """The flag that switches a system off; empty where none does."""
+        return self.flags.why_not_read(system, self.settings.modes[system])
 
     def span(self, first: date, last: date) -> Window:
         """The cursor time of the business days from `first` to `last`, both included."""
@@ -171,11 +205,11 @@ class Services:
         return (ready.get() for _ in systems)
 
     def _loads_to_start(self, system: str, span: Window) -> dict[str, GroupLoad]:
-        """What may be read ahead of its turn: nothing of a system that asked to be left alone, or is not set up."""
-        if self.attempts.not_before(system):
-            return {}
+        """What may be read ahead of its turn: nothing of a system that is not to be asked now, or is not set up."""
         run_id = uuid4().hex
         try:
+            if not self.guard.lets_through(system):
+                return {}
             with self.warehouse.session(), ExitStack() as begun:
                 loads = {
                     group: begun.enter_context(self._begin(system, group, span, run_id))
@@ -194,37 +228,48 @@ class Services:
             self.warehouse,
             run_id=run_id,
             partition=span,
-            account=self._account(system),
+            account=self.connections.account(system),
+            before_page=self.guard.before_each_page(system, group),
         )
 
     def ping(self, system: str) -> str:
         """Asks a system for a sign of life; returns a line about the account. Raises SophiaError."""
-        self._refuse_before_time(system, "account")
-        return self.source(system).ping()
+        self.guard.admit(system, "account", uuid4().hex)
+        try:
+            told = self.source(system).ping()
+        except SourceError as error:
+            self.guard.failed(system, error)
+            raise
+        self.guard.succeeded(system)
+        return told
 
     def ingest(
         self, system: str, group: str, span: Window, run_id: str, progress: Progress | None = None
     ) -> list[LoadResult]:
         """Loads a group for a span and remembers how it went. Raises SophiaError; the data then stays as it was.
 
-        A system that asked to be left alone until later is not asked: QuotaExhausted says until when.
+        Nothing is asked of a system whose circuit is open, or that is switched off: CircuitOpen, QuotaExhausted and
+        SystemSwitchedOff say why. What was read ahead is merged all the same.
         """
-        if not self._read_ahead.has((system, group, span)):
-            self._refuse_before_time(system, group)
         try:
+            if not self._read_ahead.has((system, group, span)):
+                self.guard.admit(system, group, run_id)
             results = self._ingest(system, group, span, run_id, progress)
         except (SourceError, ConfigurationError) as error:
-            self.attempts.failed(
-                system,
-                group,
-                str(error),
-                datetime.now(UTC),
-                kind=getattr(error, "kind", "configuration"),
-                not_before=getattr(error, "not_before", None),
-            )
+            self._remember_failure(system, group, error)
             raise
+        self.guard.succeeded(system)
         self.attempts.succeeded(system, group)
         return results
+
+    def _remember_failure(self, system: str, group: str, error: SourceError | ConfigurationError) -> None:
+        """What a refusal refers to is remembered already: why the data is old is what the system itself said."""
+        if isinstance(error, SourceError):
+            if not error.was_asked:
+                return
+            self.guard.failed(system, error)
+        kind = getattr(error, "kind", "configuration")
+        self.attempts.failed(system, group, str(error), datetime.now(UTC), kind=kind)
 
     def _ingest(
         self, system: str, group: str, span: Window, run_id: str, progress: Progress | None
@@ -235,25 +280,10 @@ class Services:
             load.read(progress or self.progress)
             return load.merge()
 
-    def ask_again(self, system: str) -> None:
-        """Forgets that a system asked to be left alone, for somebody who knows that its limit was raised."""
-        self.attempts.forget(system)
+    def reset_circuit(self, system: str, by: str, reason: str) -> None:
+        """Closes a circuit, for somebody who knows that the system can be asked: limits are taken as fresh, too."""
+        self.circuits.reset(system, by, reason)
         self.limiters.lift(system)
-
-    def _refuse_before_time(self, system: str, obj: str) -> None:
-        """Raises QuotaExhausted, without asking, where the system is to be left alone."""
-        not_before = self.attempts.not_before(system)
-        last = self.attempts.last_failure(system)
-        if not_before is None or last is None:
-            return
-        raise QuotaExhausted(
-            f"not asked, since its limit is spent until {not_before:%Y-%m-%d %H:%M} UTC ({last.group} was told so at "
-            f"{datetime.fromisoformat(last.failed_at):%Y-%m-%d %H:%M} UTC)",
-            not_before=not_before,
-            remedy="Run again after that; until then the last good data serves",
-            system=system,
-            obj=obj,
-        )
 
     @property
     def connected(self) -> tuple[str, ...]:
@@ -269,28 +299,35 @@ class Services:
     def statuses(self) -> StatusReader:
         """How the systems' data stands."""
         return StatusReader(
-            self.warehouse, self.attempts, self.quality_failures, self.connected, self.settings.timezone
+            self.warehouse, self.attempts, self.quality_failures, self.circuits, self.connected, self.settings.timezone
         )
 
     def health(self) -> Health:
         """What is broken now, and how fresh everything is."""
         from sophia_assets.observability.health import Health
 
-        return Health(self.settings, self.home, self.warehouse, self.attempts, self.quality_failures, self.connected)
+        return Health(
+            self.settings,
+            self.home,
+            self.warehouse,
+            self.attempts,
+            self.circuits,
+            self.quality_failures,
+            self.connected,
+            self.serving,
+        )
 
     def compute_facts(self, day: date) -> FactSet:
-        """All facts of a day, from the marts as they stand; none of what has no good data to rest on."""
-        from sophia_assets.metrics.computation import compute_facts
+        """All facts of a day, from the marts as they stand; none of what has no good data to rest on.
+
+        The cache keeps them for as long as nothing changes that they rest on."""
+        from sophia_assets.metrics.facts_cache import cached_facts, resting_on_good
 
         with self.warehouse.session():
-            serving, catalog = self.serving(), load_catalog()
-            usable = {
-                name: metric
-                for name, metric in catalog.metrics.items()
-                if serving.unusable.isdisjoint(catalog.tables_of(metric))
-            }
-            catalog = catalog.model_copy(update={"metrics": usable})
-            return compute_facts(self.warehouse, catalog, load_models(), self._fact_context(day, serving))
+            serving = self.serving()
+            catalog = resting_on_good(load_catalog(), serving.unusable)
+            context, shares = self._fact_context(day, serving), serving.shares.partial()
+            return cached_facts(self.cache, self.settings.cache_seconds(), self.warehouse, catalog, context, shares)
 
     def _fact_context(self, day: date, serving: Serving) -> FactContext:
         from sophia_assets.metrics.computation import FactContext
@@ -311,17 +348,20 @@ class Services:
         from sophia_assets.insight.briefing import build_briefing
         from sophia_assets.insight.grounds import owners_of
         from sophia_assets.insight.offline_writer import OfflineWriter
+        from sophia_assets.insight.rollouts import facts_still_served, with_rollouts
         from sophia_assets.insight.writing import BriefingRequest
 
         company = self.home.company()
         with self.warehouse.session():
-            statuses, owners = self.statuses().statuses(day, self.serving()), owners_of(self.warehouse)
+            serving = self.serving()
+            statuses, owners = self.statuses().statuses(day, serving), owners_of(self.warehouse)
+        switched_off = {system: self.switched_off_by(system) for system in self.connected}
         request = BriefingRequest(
             company_name=(company.name if company else None) or self.settings.company_name,
             date=day,
             timezone=self.settings.timezone,
-            facts=facts,
-            statuses=statuses,
+            facts=facts_still_served(facts, serving.shares),
+            statuses=with_rollouts(statuses, facts, serving.shares, switched_off),
             generated_at=datetime.now(UTC),
             owners=owners,
         )
@@ -331,15 +371,21 @@ class Services:
     def close(self) -> None:
         """Stops readers and the worker."""
         self._read_ahead.close()
-        if "limiters" in self.__dict__:
-            self.limiters.close()
+        if "connections" in self.__dict__:
+            self.connections.close()
         if "quality" in self.__dict__:
             self.quality.close()
         if "warehouse" in self.__dict__:
             self.warehouse.close()
+        if "cache" in self.__dict__:
+            self.cache.close()
+        if "control" in self.__dict__:
+            self.control.close()
 
     def _window(self, system: str, group: str, span: Window) -> Window:
-        return group_window(system, group, span, self.warehouse, now=self._read_until, account=self._account(system))
+        return group_window(
+            system, group, span, self.warehouse, now=self._read_until, account=self.connections.account(system)
+        )
 
     @cached_property
     def _read_until(self) -> datetime:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
+from sophia_assets.control.attempts import AttemptLog
+from sophia_assets.control.circuits import Circuits
 from sophia_assets.home import Home, write_atomically
-from sophia_assets.ingestion.attempts import AttemptLog
+from sophia_assets.observability.circuits import CircuitRow, read_circuits
 from sophia_assets.observability.freshness import Reading, read_freshness
 from sophia_assets.observability.problems import Problem, Stores, digest, find_problems
 from sophia_assets.quality.failures import FailureLog
-from sophia_assets.quality.serving import read_serving
+from sophia_assets.quality.serving import Serving
 from sophia_assets.settings import WEEKDAYS, Settings, read_json
 from sophia_assets.warehouse.interface import Warehouse
-from sophia_assets.warehouse.models import load_models
 
 # The briefing is late when it is not there this long after its schedule.
 BRIEFING_GRACE = timedelta(minutes=30)
@@ -23,14 +24,16 @@ BRIEFING_GRACE = timedelta(minutes=30)
 
 @dataclass(frozen=True)
 class Health:
-    """Reads our own stores. `connected` names the systems that are not off."""
+    """Reads our own stores. `connected` names the systems that are not off, `serving` tells what serves at present."""
 
     settings: Settings
     home: Home
     warehouse: Warehouse
     attempts: AttemptLog
+    circuits: Circuits
     failures: FailureLog
     connected: Collection[str]
+    serving: Callable[[], Serving]
 
     def problems(self, now: datetime) -> list[Problem]:
         """Everything that is broken at `now` (UTC), the worst first."""
@@ -40,8 +43,9 @@ class Health:
             stores = Stores(
                 warehouse=self.warehouse,
                 attempts=self.attempts,
+                circuits=self.circuits,
                 failures=self.failures,
-                serving=read_serving(self.warehouse, self.failures, load_models()),
+                serving=self.serving(),
                 connected=self.connected,
                 briefings=BriefingArchive(self.home.briefings).days(),
                 due=self._briefing_due(now),
@@ -52,6 +56,11 @@ class Health:
         """How old every table and model is that rests on connected systems alone."""
         with self.warehouse.session():
             return read_freshness(self.warehouse, self.connected)
+
+    def board(self, readings: Sequence[Reading], now: datetime) -> list[CircuitRow]:
+        """How every circuit stands at `now` (UTC), with `readings` of what rests on it."""
+        with self.warehouse.session():
+            return read_circuits(self.circuits, self.warehouse, readings, self.connected, now)
 
     def note_shown(self, problems: Sequence[Problem]) -> None:
         """Remembers that these are shown."""

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Literal
 
-from sophia_assets.ingestion.attempts import AttemptLog
+from sophia_assets.control.attempts import AttemptLog
+from sophia_assets.control.breaker import Circuit
+from sophia_assets.control.circuits import Circuits
 from sophia_assets.observability.freshness import Reading, State, length_in_words, read_freshness
 from sophia_assets.quality.failures import FailureLog
 from sophia_assets.quality.ledger import TableLedger, read_ledgers
@@ -59,6 +61,7 @@ class Stores:
 
     warehouse: Warehouse
     attempts: AttemptLog
+    circuits: Circuits
     failures: FailureLog
     serving: Serving
     connected: Collection[str]
@@ -72,11 +75,12 @@ def find_problems(stores: Stores, now: datetime) -> list[Problem]:
         ledgers = read_ledgers(stores.warehouse)
         readings = read_freshness(stores.warehouse, stores.connected)
     found = [
-        *_systems(stores),
+        *_systems(stores, now),
         *_briefing(stores),
         *_tables(ledgers, stores.connected),
         *_checks(stores.failures, stores.connected),
         *_held_back(stores.serving, stores.failures),
+        *_outdated(stores.serving),
         *_freshness([reading for reading in readings if not reading.policy.is_model], now),
     ]
     # What the loader wrote down and what a check found of it are one thing.
@@ -94,13 +98,17 @@ def _badness(item: Problem) -> tuple[bool, int, datetime, str, str]:
     return item.severity != "error", _ORDER.index(item.kind), since, item.subject, item.check
 
 
-def _systems(stores: Stores) -> Iterator[Problem]:
+def _systems(stores: Stores, now: datetime) -> Iterator[Problem]:
     for system in stores.connected:
-        failure = stores.attempts.last_failure(system)
+        circuit, failure = stores.circuits.get(system), stores.attempts.last_failure(system)
+        if not circuit.is_closed:
+            yield _open_circuit(circuit)
+            continue
         if failure is None:
             continue
         tables = registry.groups(system).get(failure.group, ())
-        wait = f" Not before {_moment(failure.not_before)}." if failure.not_before else ""
+        not_before = circuit.not_before
+        wait = f" Not before {_stamp(not_before)}." if not_before and now < not_before else ""
         yield Problem(
             "system",
             "error",
@@ -122,6 +130,28 @@ def _systems(stores: Stores) -> Iterator[Problem]:
             recovery="Correct the file that is named, then run the job daily_briefing; every model is as it was.",
             since=datetime.fromisoformat(failure.since or failure.failed_at),
         )
+
+
+def _open_circuit(circuit: Circuit) -> Problem:
+    """Without when the next try is, which would make it another problem after each."""
+    force, cause = circuit.force, circuit.cause
+    why, since = (f"{cause.kind}: {cause.reason}" if cause else "unknown"), circuit.since
+    recovery = f"It is tried again by itself and then read; see the sensor circuit_{circuit.name}."
+    if force:
+        why, since = f"forced open by {force.by}: {force.reason}", force.since
+        recovery = "Take it back with the action reset of the job circuit_control."
+    elif circuit.retry_at is None and not circuit.probe_owner:
+        recovery = "Renew the credential; it is then tried by itself, or reset it with the job circuit_control."
+    return Problem(
+        "system",
+        "error",
+        circuit.name,
+        expected=f"{registry.display_name(circuit.name)} can be asked",
+        observed=f"its circuit is open ({why})",
+        recovery=f"{recovery} The last good data serves.",
+        since=since,
+        count=len(registry.tables(circuit.name)),
+    )
 
 
 def _briefing(stores: Stores) -> Iterator[Problem]:
@@ -238,6 +268,21 @@ def _held_back(serving: Serving, failures: FailureLog) -> Iterator[Problem]:
         )
 
 
+def _outdated(serving: Serving) -> Iterator[Problem]:
+    """The models that were not rebuilt when another share of a system came to be served."""
+    models = sorted(serving.outdated.difference(serving.models))
+    if models:
+        yield Problem(
+            "models",
+            "error",
+            MODELS,
+            expected="models are built from the share of each system that is served",
+            observed=f"{_some(models)} were built from other shares, so figures that rest on them are left out",
+            recovery="Run the daily_briefing job, or set the flag to its value once more: either rebuilds them.",
+            count=len(models),
+        )
+
+
 def _freshness(readings: Sequence[Reading], now: datetime) -> Iterator[Problem]:
     """Tables that are late, one line per system and state, and each that is quiet."""
     late: dict[tuple[str, State], list[Reading]] = {}
@@ -276,7 +321,7 @@ def _late(system: str, state: State, every: Sequence[Reading]) -> Problem:
         system,
         expected=f"loaded within {length_in_words(limit)}",
         observed=f"{_some([reading.policy.name for reading in every])} {told}",
-        recovery=f"See whether the daemon runs and the schedule ingest_{system}_every_day is on, then run the job "
+        recovery=f"See whether the daemon runs and the sensor circuit_{system} is on, then run the job "
         f"ingest_{system}.",
         since=since,
         count=len(every),
@@ -290,7 +335,3 @@ def _some(names: Sequence[str]) -> str:
 
 def _stamp(moment: datetime | None) -> str:
     return f"{moment:%Y-%m-%d %H:%M} UTC" if moment else "never"
-
-
-def _moment(text: str) -> str:
-    return _stamp(datetime.fromisoformat(text))

@@ -77,6 +77,8 @@ def fact_assets(partitions: dg.DailyPartitionsDefinition) -> list[dg.AssetsDefin
             {
                 "dagster/row_count": len(frame),
                 "metrics": int(frame["metric"].nunique()),
+                "systems served in part": ", ".join(f"{name} {part} %" for name, part in found.shares.items())
+                or "none",
                 "metrics without data": ", ".join(_without_data(found)) or "none",
                 "headline figures": dg.MetadataValue.md(_headlines(frame)),
             }

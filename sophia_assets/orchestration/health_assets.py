@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from sophia_assets.observability.circuits import CircuitRow
 from sophia_assets.observability.freshness import Policy, Reading, length_in_words
 from sophia_assets.observability.problems import Problem
 from sophia_assets.orchestration.metadata import markdown_table, moment_in_words
@@ -15,12 +16,13 @@ HEALTH_GROUP = "data_health"
 HEALTH_JOB = "look_at_data_health"
 BROKEN_NOW = dg.AssetKey([HEALTH_GROUP, "broken_now"])
 FRESHNESS = dg.AssetKey([HEALTH_GROUP, "freshness"])
+CIRCUITS = dg.AssetKey([HEALTH_GROUP, "circuits"])
 NOTHING_BROKEN = "nothing_is_broken"
 _SHOWN = 5
 
 
 def health_assets() -> list[dg.AssetsDefinition]:
-    """The assets `data_health/broken_now` and `data_health/freshness`, made in one look at our own stores."""
+    """The assets `data_health/broken_now`, `freshness` and `circuits`, made in one look at our own stores."""
 
     @dg.multi_asset(
         name=HEALTH_GROUP,
@@ -35,6 +37,12 @@ def health_assets() -> list[dg.AssetsDefinition]:
                 FRESHNESS,
                 "How old every table and model may grow, and how old it is: the age of its last load beside the age "
                 "of its newest event. A model is as old as the oldest table that it cannot do without.",
+            ),
+            _spec(
+                CIRCUITS,
+                "The circuit breaker of every system and LLM provider: where it stands, since when and why, when it is "
+                "tried next, who has forced it; and beside it how fresh the system's tables are, and what the last "
+                "load brought.",
             ),
         ],
         check_specs=[
@@ -64,8 +72,11 @@ def health_assets() -> list[dg.AssetsDefinition]:
                 metadata=_broken(problems),
                 check_results=[_check(problems)] if NOTHING_BROKEN in checked else [],
             )
+        readings = health.freshness() if selected & {FRESHNESS, CIRCUITS} else []
         if FRESHNESS in selected:
-            yield dg.MaterializeResult(asset_key=FRESHNESS, metadata=_freshness(health.freshness(), now))
+            yield dg.MaterializeResult(asset_key=FRESHNESS, metadata=_freshness(readings, now))
+        if CIRCUITS in selected:
+            yield dg.MaterializeResult(asset_key=CIRCUITS, metadata=_circuits(health.board(readings, now)))
 
     return [look]
 
@@ -214,6 +225,35 @@ def _freshness(readings: Sequence[Reading], now: datetime) -> dict[str, Any]:
         "freshness": dg.MetadataValue.md(markdown_table(names, rows, links=links)),
         "fresh": states.count("fresh"),
         "not fresh": len(states) - states.count("fresh"),
+    }
+
+
+def _circuits(rows: Sequence[CircuitRow]) -> dict[str, Any]:
+    names = [
+        "circuit", "stands", "since (UTC)", "why and until when", "next try (UTC)", "forced by",
+        "freshness", "fresh until (UTC)", "last load (UTC)", "rows",
+    ]  # fmt: skip
+    table = [
+        [
+            row.name,
+            row.standing,
+            moment_in_words(row.since),
+            row.told,
+            moment_in_words(row.next_try),
+            row.forced_by,
+            row.freshness if row.is_connected else "not connected",
+            moment_in_words(row.due),
+            moment_in_words(row.loaded_at),
+            "" if row.rows is None else f"{row.rows:,}",
+        ]
+        for row in rows
+    ]
+    links = {0: [f"/automation?search=circuit_{row.name}" for row in rows]}
+    closed = sum(row.standing in ("closed", "forced closed") for row in rows)
+    return {
+        "circuits": dg.MetadataValue.md(markdown_table(names, table, links=links)),
+        "closed": closed,
+        "not closed": len(rows) - closed,
     }
 
 

@@ -41,7 +41,8 @@ def model_assets(deadline: dg.FreshnessPolicy, engine: str) -> list[dg.AssetsDef
                 chosen,
                 {"timezone": services.settings.timezone},
                 held_back=serving.models,
-                record=record_of_builds(to_build, models),
+                record=record_of_builds(to_build, models, serving.shares),
+                conditions=serving.shares.conditions(),
             )
         except SophiaError as error:
             services.attempts.failed(MODELS, MODELS, str(error), datetime.now(UTC), kind="model")

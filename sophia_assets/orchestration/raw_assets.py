@@ -6,11 +6,12 @@ from typing import Any
 
 import dagster as dg
 
-from sophia_assets.errors import CircuitOpen, QuotaExhausted, SophiaError, SourceError
+from sophia_assets.errors import CircuitOpen, QuotaExhausted, SophiaError, SourceError, SystemSwitchedOff
 from sophia_assets.observability.freshness import length_in_words
 from sophia_assets.orchestration.backfills import LoggedProgress, chunks_of, load_run_id, merged
 from sophia_assets.orchestration.code_references import reference_to_table
 from sophia_assets.orchestration.history import report_covered_days
+from sophia_assets.orchestration.launching import is_by_the_clock, tag_with_flags
 from sophia_assets.orchestration.metadata import column_schema, preview
 from sophia_assets.orchestration.partitions import days_before, days_between, days_of
 from sophia_assets.services import Services
@@ -43,6 +44,7 @@ def _group_assets(
     def load_group(
         context: dg.AssetExecutionContext, services: dg.ResourceParam[Services]
     ) -> Iterator[dg.MaterializeResult[Any]]:
+        tag_with_flags(context, services)
         results = _load(context, services, system, group)
         # One look at the warehouse for the previews of all tables.
         with services.warehouse.session():
@@ -62,7 +64,10 @@ def _group_assets(
 
 
 def _load(context: dg.AssetExecutionContext, services: Services, system: str, group: str) -> list[LoadResult]:
-    """Reads the run's days chunk by chunk; one result per table. Raises dg.Failure, after which nothing is retried."""
+    """Reads the run's days chunk by chunk; one result per table. Raises dg.Failure, after which nothing is retried.
+
+    Where the system is not to be asked, a run that the clock has launched goes on without: there are no results.
+    """
     chunks = chunks_of(context)
     context.log.info(
         f"Reading {registry.display_name(system)} {group} up to {chunks[-1].end:%Y-%m-%d %H:%M} UTC"
@@ -77,6 +82,9 @@ def _load(context: dg.AssetExecutionContext, services: Services, system: str, gr
             progress = LoggedProgress(context.log.info, lambda: services.requests_made(system))
             done.append(services.ingest(system, group, chunk, run_id, progress))
         except SophiaError as error:
+            if _is_refusal(error) and is_by_the_clock(context.run):
+                context.log.warning(f"{error}. The step is skipped; its days are read as soon as that is possible.")
+                return []
             # Without its causes, which may quote what a system answered; with the way that it came.
             raise _failure(error, number, len(chunks)).with_traceback(error.__traceback__) from None
         _report_stored(context, done[-1], chunk, is_last=number == len(chunks))
@@ -98,6 +106,13 @@ def _report_stored(
         context.log.info(f"Stored {days[0]} to {days[-1]}")
 
 
+def _is_refusal(error: SophiaError) -> bool:
+    """Whether the guard has said no, before the first request or between two pages."""
+    if isinstance(error, SourceError) and not error.was_asked:
+        return True
+    return isinstance(error, CircuitOpen | SystemSwitchedOff)
+
+
 def _failure(error: SophiaError, chunk: int, chunks: int) -> dg.Failure:
     metadata: dict[str, Any] = {"what to do": error.remedy or "See the run's log"}
     metadata["data"] = "unchanged: the last good rows serve"
@@ -105,7 +120,7 @@ def _failure(error: SophiaError, chunk: int, chunks: int) -> dg.Failure:
         metadata["data"] = f"{chunk - 1} of {chunks} chunks are stored; re-executing the run goes on behind them"
     if isinstance(error, SourceError):
         metadata["kind"] = error.kind
-    if isinstance(error, QuotaExhausted | CircuitOpen):
+    if isinstance(error, QuotaExhausted | CircuitOpen) and error.not_before:
         metadata["not before"] = dg.MetadataValue.timestamp(error.not_before)
     return dg.Failure(description=str(error), metadata=metadata, allow_retries=False)
 
@@ -119,6 +134,8 @@ def _spec(table: Table, partitions: dg.DailyPartitionsDefinition, engine: str) -
         kinds={table.system if table.system in _KNOWN_KINDS else "api", engine},
         tags={"layer": "raw", "system": table.system},
         partitions_def=partitions,
+        # Where the system's circuit is open, a run goes on without.
+        skippable=True,
         freshness_policy=dg.FreshnessPolicy.time_window(
             fail_window=table.freshness.fail, warn_window=table.freshness.warn
         ),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from sophia_assets.control.breaker import Failure
 from sophia_assets.home import CompanyIdentity, Home
 from sophia_assets.observability.health import Health, briefing_due
 from sophia_assets.observability.problems import MODELS, Problem, digest
@@ -91,7 +92,8 @@ def test_a_system_that_cannot_be_read_is_told_with_since_when_and_what_to_do(des
 
 def test_a_system_that_asked_to_be_left_alone_says_until_when(desk: Desk) -> None:
     now = datetime.now(UTC)
-    desk.services.attempts.failed("pinecone", "documents", "spent", now, not_before=now + timedelta(hours=2))
+    desk.services.attempts.failed("pinecone", "documents", "spent", now)
+    desk.services.circuits.failed("pinecone", Failure("quota", "spent", now + timedelta(hours=2)))
     (problem,) = desk.problems()
     assert f"Not before {now + timedelta(hours=2):%Y-%m-%d %H:%M} UTC" in problem.recovery
 

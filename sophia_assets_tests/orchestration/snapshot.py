@@ -18,7 +18,8 @@ SNAPSHOT = Path(__file__).with_name("snapshot.json")
 
 
 def outline(definitions: dg.Definitions) -> dict[str, Any]:
-    """Asset keys with deps, groups, kinds and checks; jobs with what they select; schedules with cron and zone."""
+    """Asset keys with deps, groups, kinds and checks; jobs with what they select or do; schedules with cron and zone,
+    sensors with how often they look and what they launch."""
     graph = definitions.resolve_asset_graph()
     checks: dict[str, list[str]] = {}
     for key in sorted(graph.asset_check_keys):
@@ -42,10 +43,20 @@ def outline(definitions: dg.Definitions) -> dict[str, Any]:
             for item in sorted(definitions.schedules or (), key=lambda schedule: schedule.name)
             if isinstance(item, dg.ScheduleDefinition)
         },
+        "sensors": {
+            item.name: {
+                "jobs": sorted(target.job_name for target in item.targets),
+                "seconds": item.minimum_interval_seconds,
+                "status": item.default_status.value,
+            }
+            for item in sorted(definitions.sensors or (), key=lambda sensor: sensor.name)
+        },
     }
 
 
 def _selected(job: Any, graph: Any) -> dict[str, Any]:
+    if isinstance(job, dg.JobDefinition):
+        return {"ops": sorted(node.name for node in job.nodes)}
     groups = {graph.get(key).group_name for key in job.selection.resolve(graph)}
     return {"groups": sorted(groups), "checks": len(job.selection.resolve_checks(graph))}
 

@@ -104,6 +104,7 @@ def test_a_run_that_failed_midway_shows_what_is_stored_and_goes_on_behind_it(
     assert failure_metadata(failed)["data"] == "2 of 5 chunks are stored; re-executing the run goes on behind them"
     assert failure_metadata(failed)["kind"] == "authentication"
     company.app.faults.clear()
+    loaded.services.reset_circuit("hubspot", "ada", "the token is right again")
 
     again = loaded.ingest("hubspot", group="deals", day=None, **MONTH, **{PARENT_RUN_ID_TAG: failed.run_id})
 
@@ -157,7 +158,7 @@ def test_a_limit_of_hours_ends_the_run_with_when_to_go_on_and_nothing_is_asked_b
     failure = platform.services.attempts.last_failure("hubspot")
     assert failure is not None and failure.group == "owners", "why the data is old is what the system said"
     company.app.faults.clear()
-    platform.services.ask_again("hubspot")
+    platform.services.reset_circuit("hubspot", "ada", "the limit was raised")
     assert platform.ingest("hubspot", group="pipelines").success
 
 

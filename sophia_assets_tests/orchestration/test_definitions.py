@@ -13,6 +13,7 @@ import pytest
 from dagster._core.definitions.backfill_policy import BackfillPolicyType
 
 from sophia_assets.home import Home
+from sophia_assets.orchestration.circuit_checks import CIRCUIT_CLOSED
 from sophia_assets.orchestration.instance import dagster_home_for
 from sophia_assets.quality.measures import NEWEST_EVENT
 from sophia_assets.quality.tables import check_names
@@ -22,7 +23,20 @@ from sophia_assets.sources.declarations import Table
 from sophia_assets.warehouse.models import load_models
 from sophia_assets_tests.orchestration.snapshot import SNAPSHOT, outline
 
-HEAVY = ("great_expectations", "snowflake.connector", "fakesnow", "openai", "anthropic", "dagster_snowflake")
+HEAVY = (
+    "great_expectations",
+    "snowflake.connector",
+    "fakesnow",
+    "openai",
+    "anthropic",
+    "dagster_snowflake",
+    "openfeature",
+    "alembic",
+    "psycopg2",
+    "redis",
+    "requests",
+    "pulumi_esc_sdk",
+)
 
 
 def run(arguments: list[str], home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -113,7 +127,7 @@ def test_every_raw_table_has_an_asset_with_schema_freshness_and_checks(
     assert isinstance(spec.partitions_def, dg.DailyPartitionsDefinition)
     graph = definitions.resolve_asset_graph()
     found = {key.name for key in graph.asset_check_keys if ".".join(key.asset_key.path) == table.qualified_name}
-    assert found == set(check_names(table))
+    assert found == {*check_names(table), CIRCUIT_CLOSED}
     assert table.expectations, "every table has at least one rule for Great Expectations"
 
 

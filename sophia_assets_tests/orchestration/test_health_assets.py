@@ -9,8 +9,16 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from sophia_assets.control.breaker import State
 from sophia_assets.observability.problems import Problem
-from sophia_assets.orchestration.health_assets import BROKEN_NOW, FRESHNESS, HEALTH_JOB, NOTHING_BROKEN, health_sensor
+from sophia_assets.orchestration.health_assets import (
+    BROKEN_NOW,
+    CIRCUITS,
+    FRESHNESS,
+    HEALTH_JOB,
+    NOTHING_BROKEN,
+    health_sensor,
+)
 from sophia_assets.orchestration.jobs import BRIEFING_JOB
 from sophia_assets.services import Services
 from sophia_assets_tests.orchestration.platform import DAY, QUIET, Platform, evaluations, materializations, shown
@@ -64,6 +72,22 @@ def test_freshness_lists_every_table_with_its_policy_and_its_age(read_platform: 
     assert documents.startswith(("| quiet |", "| fresh |"))
     assert "(/assets/pinecone/documents)" in documents
     assert any("never loaded" in line and "slack.messages" in line for line in lines)
+
+
+def test_the_board_has_a_row_for_every_circuit_and_open_ones_come_first(read_platform: Platform) -> None:
+    read_platform.services.circuits.force("slack", State.OPEN, "ada", "it is being moved")
+    result = look(read_platform)
+    (made,) = materializations(result)[".".join(CIRCUITS.path)]
+    board = shown(made.metadata)
+    lines = board["circuits"].splitlines()[2:]
+    assert len(lines) == board["closed"] + board["not closed"] == len(read_platform.services.circuits.names)
+    assert lines[0].startswith("| [slack]") and "| forced open |" in lines[0] and "| ada |" in lines[0]
+    (pinecone,) = (line for line in lines if line.startswith("| [pinecone]"))
+    rows = sum(
+        read_platform.services.warehouse.row_counts()[f"pinecone.{name}"] for name in ("documents", "namespaces")
+    )
+    assert rows > 0 and "| closed |" in pinecone and not pinecone.endswith("|  |")
+    assert "its circuit is open (forced open by ada: it is being moved)" in broken(result)["1. slack"]
 
 
 def ticks(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:

@@ -1,11 +1,10 @@
-"""Schedules: when they tick, for which day, and when they have nothing to do."""
+"""The briefing's schedule: when it ticks, for which day, and when it has nothing to do."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,13 +14,11 @@ import pytest
 from dagster._utils.schedules import schedule_execution_time_iterator
 
 from sophia_assets.definitions import build_definitions
-from sophia_assets.home import CompanyIdentity, Home
+from sophia_assets.home import Home
 from sophia_assets.orchestration.jobs import BRIEFING_JOB
-from sophia_assets.sources import registry
 
 NEW_YORK = ZoneInfo("America/New_York")
 BRIEFING = f"{BRIEFING_JOB}_on_working_days"
-HUBSPOT = "ingest_hubspot_every_day"
 
 
 @dataclass(frozen=True)
@@ -73,10 +70,7 @@ def test_every_schedule_runs_by_default_in_the_business_time_zone(
 ) -> None:
     monkeypatch.setenv("SOPHIA_TIMEZONE", "America/New_York")
     schedules = list(build_definitions(home=Home(tmp_path)).schedules or ())
-    assert {item.name for item in schedules} == {
-        BRIEFING,
-        *(f"ingest_{system}_every_day" for system in registry.SYSTEMS),
-    }
+    assert [item.name for item in schedules] == [BRIEFING]
     for item in schedules:
         assert isinstance(item, dg.ScheduleDefinition)
         assert item.execution_timezone == "America/New_York"
@@ -102,18 +96,6 @@ def test_working_days_and_hour_are_settings(tmp_path: Path, monkeypatch: pytest.
         "Wed 01:00",
         "Thu 01:00",
     ]
-    reading = schedule(HUBSPOT, tmp_path, monkeypatch, **given)
-    assert [f"{moment:%H:%M}" for moment in ticks(reading, datetime(2026, 2, 1, tzinfo=dubai), days=2)] == ["00:30"] * 2
-
-
-def test_systems_are_read_every_day_before_the_briefing_so_that_no_table_goes_stale_over_a_weekend(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    reading = schedule(HUBSPOT, tmp_path, monkeypatch, SOPHIA_TIMEZONE="America/New_York")
-    moments = list(ticks(reading, datetime(2026, 2, 2, tzinfo=NEW_YORK), days=7))
-    assert [f"{moment:%H:%M}" for moment in moments] == ["05:30"] * 7
-    longest = max(later - earlier for earlier, later in pairwise(moments))
-    assert longest < min(table.freshness.warn for table in registry.tables())
 
 
 @pytest.mark.parametrize(
@@ -135,9 +117,8 @@ def test_systems_are_read_every_day_before_the_briefing_so_that_no_table_goes_st
 def test_a_tick_is_for_the_last_complete_day_in_the_business_time_zone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: datetime, day: str
 ) -> None:
-    for name in (BRIEFING, HUBSPOT):
-        defined = schedule(name, tmp_path, monkeypatch, SOPHIA_TIMEZONE="America/New_York")
-        assert partition(defined, moment) == day
+    defined = schedule(BRIEFING, tmp_path, monkeypatch, SOPHIA_TIMEZONE="America/New_York")
+    assert partition(defined, moment) == day
 
 
 def test_mondays_briefing_is_of_sunday(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,19 +134,3 @@ def test_a_tick_before_the_first_day_is_over_says_why_it_does_nothing(
     result = tick(briefing, datetime(2026, 2, 2, 6, tzinfo=UTC))
     assert not result.run_requests
     assert result.skip_message == "No day is complete yet: the first partition has not ended."
-
-
-def test_a_system_that_is_off_is_not_read_and_the_tick_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    off = schedule("ingest_gong_every_day", tmp_path, monkeypatch, SOPHIA_GONG_MODE="off")
-    result = tick(off, datetime(2026, 2, 2, 6, tzinfo=UTC))
-    assert not result.run_requests
-    assert result.skip_message == "Gong is not connected, so there is nothing to read."
-
-
-def test_a_system_that_the_company_does_not_use_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    defined = schedule("ingest_gong_every_day", tmp_path, monkeypatch)
-    moment = datetime(2026, 2, 2, 6, tzinfo=UTC)
-    assert partition(defined, moment) == "2026-02-01"
-    home = Home(tmp_path)
-    home.record_company(CompanyIdentity("exports", data_dir="/data", off=("gong",)))
-    assert tick(defined, moment).skip_message == "Gong is not connected, so there is nothing to read."

@@ -32,6 +32,7 @@ query { repositoriesOrError {
   ... on RepositoryConnection { nodes {
     jobs { name description }
     schedules { name cronSchedule executionTimezone description defaultStatus }
+    sensors { name description defaultStatus targets { pipelineName } }
   } }
   ... on PythonError { message }
 } }
@@ -71,7 +72,7 @@ def assets(ui: TestClient) -> dict[str, dict[str, Any]]:
 
 def test_the_graph_holds_every_table_and_model_in_its_group(assets: dict[str, dict[str, Any]]) -> None:
     expected = {table.qualified_name for table in registry.tables()} | set(load_models())
-    health = {"data_health.broken_now", "data_health.freshness"}
+    health = {"data_health.broken_now", "data_health.freshness", "data_health.circuits"}
     assert set(assets) == expected | health | {"insight.facts", "insight.executive_briefing"}
     assert all(node["groupName"] == name.split(".")[0] for name, node in assets.items())
 
@@ -81,7 +82,7 @@ def test_every_node_shows_description_owner_kinds_and_checks(assets: dict[str, d
         assert node["description"] and node["owners"] and node["kinds"], name
         assert all(owner.get("team") for owner in node["owners"]), name
         checks = node["assetChecksOrError"].get("checks", [])
-        assert checks or name in {"insight.facts", "data_health.freshness"}, name
+        assert checks or name in {"insight.facts", "data_health.freshness", "data_health.circuits"}, name
         assert all(check["description"] for check in checks), name
     assert {"hubspot", "duckdb"} == set(assets["hubspot.deals"]["kinds"])
 
@@ -120,12 +121,22 @@ def test_jobs_and_schedules_say_what_they_do_and_when(ui: TestClient) -> None:
     (repository,) = ask(ui, LOCATION)["repositoriesOrError"]["nodes"]
     jobs = {job["name"]: job for job in repository["jobs"] if not job["name"].startswith("__")}
     ingestion = {f"ingest_{system}" for system in registry.SYSTEMS}
-    assert set(jobs) == ingestion | {"daily_briefing", "check_sources", "look_at_data_health"}
+    operating = {"probe_system", "circuit_control", "flags_control"}
+    assert set(jobs) == ingestion | operating | {"daily_briefing", "check_sources", "look_at_data_health"}
     assert all(job["description"] for job in jobs.values())
     assert repository["schedules"]
     for schedule in repository["schedules"]:
         assert schedule["description"] and schedule["executionTimezone"] and schedule["cronSchedule"]
         assert schedule["defaultStatus"] == "RUNNING"
+
+
+def test_every_system_has_a_sensor_that_is_on_and_says_what_it_does(ui: TestClient) -> None:
+    (repository,) = ask(ui, LOCATION)["repositoriesOrError"]["nodes"]
+    sensors = {sensor["name"]: sensor for sensor in repository["sensors"]}
+    for system in registry.SYSTEMS:
+        sensor = sensors[f"circuit_{system}"]
+        assert sensor["description"] and sensor["defaultStatus"] == "RUNNING"
+        assert {target["pipelineName"] for target in sensor["targets"]} == {f"ingest_{system}", "probe_system"}
 
 
 def test_the_page_itself_is_served(ui: TestClient) -> None:

@@ -21,6 +21,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sophia_assets import __version__
+from sophia_assets.control.circuit_commands import circuit
+from sophia_assets.control.flag_commands import flags
+from sophia_assets.drill.commands import drill
 from sophia_assets.errors import ConfigurationError, SophiaError
 from sophia_assets.home import Home, current_home
 from sophia_assets.metrics.commands import metrics
@@ -62,6 +65,9 @@ def main() -> None:
 
 
 main.add_command(metrics)
+main.add_command(flags)
+main.add_command(circuit)
+main.add_command(drill)
 
 
 @main.command()

@@ -7,6 +7,8 @@ unexport PYTHONDONTWRITEBYTECODE
 
 PYTHON ?= python3
 PORT ?= 3000
+# One more than there are cores: some tests wait for a system's limits, or for Dagster's daemon.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -23,8 +25,8 @@ ui: $(READY) ## Open the Dagster UI (PORT=3000) with the sandbox beside it
 	@test -e "$${SOPHIA_HOME:-var}/current.json" || $(BIN)/sophia run
 	@$(BIN)/sophia ui --port $(PORT)
 
-test: $(READY) ## Run the tests on all cores
-	@$(BIN)/python -m pytest -n auto --dist loadscope --no-loadscope-reorder
+test: $(READY) ## Run the tests on all cores (WORKERS=1 for one after another)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 
 lint: $(READY) ## Check style and types
 	@$(BIN)/ruff check .

@@ -115,6 +115,17 @@ class Model:
         Of the tables that `conditions` names, it reads the rows alone that meet the condition (Snowflake's dialect).
         Raises ConfigurationError for a name that is not in `parameters`.
         """
+        key = (dialect, *sorted(parameters.items()), *sorted((conditions or {}).items()))
+        if key not in self._written:
+            self._written[key] = self._write(dialect, parameters, conditions or {})
+        return self._written[key]
+
+    @cached_property
+    def _written(self) -> dict[tuple[object, ...], str]:
+        """What was written before: writing takes tens of milliseconds."""
+        return {}
+
+    def _write(self, dialect: str, parameters: Mapping[str, str], conditions: Mapping[str, str]) -> str:
         from sqlglot import exp
 
         def fill(node: Expr) -> Expr:

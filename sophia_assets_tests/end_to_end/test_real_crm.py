@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from sophia_assets.home import CompanyIdentity
 from sophia_assets.sources import registry
+from sophia_assets_tests.end_to_end.reads import read_day
 from sophia_assets_tests.end_to_end.shown_values import shown
 from sophia_assets_tests.end_to_end.whole_runs import REPOSITORY, WholeRun, once_per_session, run_whole
 
@@ -128,11 +131,8 @@ def test_a_first_run_for_a_past_day_knows_every_deal_of_that_day(
     tmp_path_factory: pytest.TempPathFactory, deals: pd.DataFrame
 ) -> None:
     day = "2017-06-30"
-
-    def build(home: Path) -> WholeRun:
-        return run_whole(home, "--data", str(FOLDER), "--date", day)
-
-    found = once_per_session(tmp_path_factory, "real-crm-in-june", build).facts()
+    company = CompanyIdentity("exports", data_dir=str(FOLDER), timezone="UTC")
+    found = read_day(tmp_path_factory.mktemp("real-crm-in-june"), date.fromisoformat(day), company).facts()
 
     engaged, closed = deals["engage_date"] <= day, deals["close_date"] <= day
     still_open = (engaged & ~closed) | (deals["deal_stage"] == "Prospecting")

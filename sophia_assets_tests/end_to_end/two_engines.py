@@ -15,11 +15,10 @@ from sophia_assets.sandbox.company import simulate_company
 from sophia_assets.sandbox.company_data import CompanyData
 from sophia_assets.services import Services
 from sophia_assets.settings import load_settings
-from sophia_assets.sources import registry
 from sophia_assets.warehouse.building import build_models
 from sophia_assets.warehouse.models import load_models
 from sophia_assets_tests.sandbox.small_company import Served, served
-from sophia_assets_tests.sources.unlimited import Unlimited
+from sophia_assets_tests.sources.unlimited import read_everything
 
 SEED, SCALE, ZONE = 3, 0.1, "America/New_York"
 FIRST_DAY, EARLIER_DAY, LAST_DAY = date(2025, 4, 1), date(2025, 8, 31), date(2025, 9, 30)
@@ -67,10 +66,7 @@ def _services(folder: Path, engine: str, sandbox: Served) -> Services:
     home = Home(folder)
     home.prepare()
     environment = {"SOPHIA_HOME": str(folder), "SOPHIA_TIMEZONE": ZONE, "SOPHIA_WAREHOUSE": engine, **sandbox.env}
-    services = Services(load_settings(environment), home)
-    # What the clients allow themselves per minute is not what is tested here.
-    vars(services)["limiters"] = Unlimited()
-    return services
+    return Services(load_settings(environment), home)
 
 
 def _ingest(services: Services, day: date) -> None:
@@ -78,7 +74,4 @@ def _ingest(services: Services, day: date) -> None:
         CompanyIdentity("exports", name="Small", first_day=FIRST_DAY.isoformat(), last_day=day.isoformat())
     )
     vars(services).pop("_read_until", None)
-    span = services.span(FIRST_DAY, day)
-    for system in services.start_reading(registry.SYSTEMS, span):
-        for group in registry.groups(system):
-            services.ingest(system, group, span, run_id=f"{day}")
+    read_everything(services, services.span(FIRST_DAY, day), run_id=f"{day}")

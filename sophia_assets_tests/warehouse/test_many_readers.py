@@ -20,7 +20,7 @@ from sophia_assets_tests.warehouse.small_source import ITEMS, TABLES
 
 pytestmark = pytest.mark.takes(30)
 
-WRITERS, LOADS, ROWS = 4, 6, 500
+WRITERS, LOADS, ROWS = 4, 3, 500
 READING_PROCESSES, READERS_EACH = 4, 25
 _WRITER = """
 import json, pathlib, sys

@@ -25,7 +25,7 @@ from sophia_assets.warehouse.building import build_models
 from sophia_assets.warehouse.duckdb_warehouse import DuckDBWarehouse
 from sophia_assets.warehouse.models import load_models
 from sophia_assets_tests.sandbox.small_company import served
-from sophia_assets_tests.sources.unlimited import Unlimited
+from sophia_assets_tests.sources.unlimited import read_everything
 
 SEED, SCALE = 3, 0.2
 FIRST_DAY, EARLIER_DAY, LAST_DAY = date(2025, 1, 1), date(2025, 8, 31), date(2025, 9, 30)
@@ -104,13 +104,8 @@ def _ingest(home: Home, day: date) -> None:
     with served(company, limits=False) as sandbox:
         settings = load_settings({"SOPHIA_HOME": str(home.path), "SOPHIA_TIMEZONE": ZONE, **sandbox.env})
         services = Services(settings, home)
-        # What the clients allow themselves per minute is not what is tested here.
-        vars(services)["limiters"] = Unlimited()
         try:
-            span = services.span(FIRST_DAY, day)
-            for system in services.start_reading(registry.SYSTEMS, span):
-                for group in registry.groups(system):
-                    services.ingest(system, group, span, run_id=f"{day}")
+            read_everything(services, services.span(FIRST_DAY, day), run_id=f"{day}")
         finally:
             services.close()
 

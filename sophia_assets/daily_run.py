@@ -214,7 +214,7 @@ class _Execution:
         self._tags = {LAUNCHED_BY_TAG: "sophia run", PROCESS_TAG: str(os.getpid()), **flag_tags(services)}
         resource = dg.ResourceDefinition.hardcoded_resource(services)
         self.definitions = build_definitions({"services": resource}, services.home)
-        self.instance = instance_for(services.home, swift=True)
+        self.instance = instance_for(services.home, runs_here=True)
 
     def read_systems(self) -> list[SophiaError | str]:
         """Reads every connected system in a run of its own; returns what failed.

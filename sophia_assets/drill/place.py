@@ -108,15 +108,12 @@ class Place:
         )  # fmt: skip
 
     def configure_dagster(self) -> None:
-        """Writes the home's `dagster.yaml`: storages that are swift, a run queue that is looked at every second."""
-        # Importing these brings Dagster with it, which takes a second.
+        """Writes the home's `dagster.yaml`, with a run queue that is looked at every second."""
+        # Importing it brings Dagster with it, which takes a second.
         from sophia_assets.orchestration.instance import dagster_home_for
-        from sophia_assets.orchestration.swift_storage import SwiftSqliteStorage
 
         file = dagster_home_for(self.home) / "dagster.yaml"
         settings = yaml.safe_load(file.read_text(encoding="utf-8"))
-        storage = {"module": SwiftSqliteStorage.__module__, "class": SwiftSqliteStorage.__name__}
-        settings["storage"] = {"custom": {**storage, "config": {"base_dir": str(self.home.dagster)}}}
         settings["run_coordinator"]["config"] = {"dequeue_interval_seconds": 1}
         file.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
 

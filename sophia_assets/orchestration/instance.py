@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +17,13 @@ _SWIFT = {"module": "sophia_assets.orchestration.swift_storage", "class": "Swift
 _NO_COMPUTE_LOGS = {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
 
 
-def instance_for(home: Home, *, swift: bool = False) -> dg.DagsterInstance:
+def instance_for(home: Home, *, runs_here: bool = False) -> dg.DagsterInstance:
     """Opens the instance of a home, creating its storages where there are none.
 
-    `swift` suits a process that runs jobs itself and writes many events: see `swift_storage`.
+    `runs_here` is for a process that runs jobs itself.
     """
     overrides = _storages(home)
-    if swift:
-        from sophia_assets.orchestration.swift_storage import EVENTS_AT_ONCE
-
-        for name, value in EVENTS_AT_ONCE.items():
-            os.environ.setdefault(name, value)
-        overrides["storage"] = {"custom": {**_SWIFT, "config": {"base_dir": str(home.dagster)}}}
+    if runs_here:
         overrides["compute_logs"] = _NO_COMPUTE_LOGS
     ref = InstanceRef.from_dir(str(home.dagster), config_dir=str(PROJECT_ROOT), overrides=overrides)
     return dg.DagsterInstance.from_ref(ref)
@@ -46,7 +40,7 @@ def dagster_home_for(home: Home) -> Path:
 def _storages(home: Home) -> dict[str, Any]:
     base = str(home.dagster)
     return {
-        "storage": {"sqlite": {"base_dir": base}},
+        "storage": {"custom": {**_SWIFT, "config": {"base_dir": base}}},
         "local_artifact_storage": {
             "module": "dagster._core.storage.root",
             "class": "LocalArtifactStorage",

@@ -1,13 +1,14 @@
-"""Dagster's SQLite storage for a process that writes many events: the same files, with connections that stay open.
+"""Dagster's SQLite storage on one machine: the same files, with connections that stay open.
 
 Dagster's own opens a connection, and compiles its statements anew, for each of a run's two thousand events; of each
 check it asks twice more whether there is a table of checks. An event is one transaction here, and so are those that
-Dagster hands over together: see `EVENTS_AT_ONCE`. SQLite's log is flushed to the disk by its checkpoints here, not by
-each event: what a power cut may take is the end of a run's log, and no program's crash takes anything.
+Dagster hands over together. SQLite's log is flushed to the disk by its checkpoints here, not by each event: what a
+power cut may take is the end of a run's log, and no program's crash takes anything.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -29,8 +30,6 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import QueuePool
 
 _BUSY_SECONDS = 60
-# What a run plans to do is told in one go; Dagster reads the number from the environment.
-EVENTS_AT_ONCE = {"DAGSTER_EVENT_BATCH_SIZE": "1000"}
 
 
 class _Engines:
@@ -149,6 +148,8 @@ class SwiftSqliteStorage(DagsterSqliteStorage):
 
     def __init__(self, base_dir: str, inst_data: Any = None) -> None:
         super().__init__(base_dir, inst_data)
+        # What a run plans to do is told in one go; Dagster reads the number from the environment.
+        os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "1000")
         history = Path(base_dir) / "history"
         self._run_storage = SwiftRunStorage.from_local(f"{history}/")
         self._event_log_storage = SwiftEventLogStorage(f"{history / 'runs'}/")

@@ -41,7 +41,7 @@ class Platform:
         services = Services(load_settings({"SOPHIA_HOME": str(path), **connections, **settings}), home)
         resource = dg.ResourceDefinition.hardcoded_resource(services)
         try:
-            with instance_for(home, swift=True) as instance:
+            with instance_for(home, runs_here=True) as instance:
                 yield cls(services, build_definitions({"services": resource}, home), instance)
         finally:
             services.close()

@@ -8,6 +8,7 @@ from typing import Any
 from sophia_assets.control.breaker import Circuit, Failure, Force, State, admit, settled
 
 _SHOWN_OWNER = 8
+_SOON_SECONDS = 60
 
 
 def in_words(circuit: Circuit, now: datetime, timezone: tzinfo = UTC) -> str:
@@ -66,6 +67,12 @@ class Clock:
         local = moment.astimezone(self._timezone)
         return f"{local:%H:%M %Z}" if local.date() == self._today else f"{local:%Y-%m-%d %H:%M %Z}"
 
+    def to_come(self, moment: datetime) -> str:
+        """Such as `at 09:12 UTC`; with how long that is, where it is soon."""
+        seconds = (moment - self._now).total_seconds()
+        soon = f", in {max(1, round(seconds))} s" if 0 < seconds < _SOON_SECONDS else ""
+        return f"at {self.told(moment)}{soon}"
+
     def is_past(self, moment: datetime) -> bool:
         """Whether it has come."""
         return moment <= self._now
@@ -99,7 +106,7 @@ def _found(circuit: Circuit, clock: Clock) -> str:
         return f"{told}; it is not tried again until its credential is renewed or somebody resets the circuit"
     if clock.is_past(circuit.retry_at):
         return f"{told}; the next try is due"
-    return f"{told}; next try at {clock.told(circuit.retry_at)}"
+    return f"{told}; next try {clock.to_come(circuit.retry_at)}"
 
 
 def _count(circuit: Circuit) -> str:
@@ -109,11 +116,12 @@ def _count(circuit: Circuit) -> str:
     outcomes = len(circuit.outcomes)
     failed = sum(not went_well for _, went_well in circuit.outcomes)
     told = f" after {_times(circuit.consecutive_failures, 'failure')} in a row" if circuit.consecutive_failures else ""
-    return told + (f", {failed} of the last {outcomes} calls" if told and failed < outcomes else "")
+    others = circuit.consecutive_failures < failed < outcomes
+    return told + (f", {failed} of the last {outcomes} calls" if told and others else "")
 
 
 def _cause(cause: Failure) -> str:
-    return f" ({cause.kind}: {cause.reason.rstrip('. ')})"
+    return f": {cause.reason.rstrip('. ')}"
 
 
 def _times(number: int, noun: str) -> str:

@@ -80,18 +80,20 @@ def next_range(earliest: date, last: date, filled: Sequence[Collection[str]]) ->
     return DayRange(first, newest)
 
 
-def ask_again_at(asked: Sequence[Asked], circuit: str) -> datetime | None:
+def ask_again_at(asked: Sequence[Asked], circuit: str, *, does_not_answer: bool = False) -> datetime | None:
     """When (UTC) to ask again for days that were asked for, oldest first; None where they never were.
 
     Where the circuit has changed since, it was its doing, and the days are asked for at once; from the second time on
-    after a wait that doubles, since a system may answer a probe and fail with every read. Else it is the days that
-    fail, and an hour passes.
+    after a wait that doubles, since a system may answer a probe and fail with every read. One that `does_not_answer`,
+    and whose circuit has not opened yet, is asked after such a wait, too. Else it is the days that fail, and an hour
+    passes.
     """
     if not asked:
         return None
     latest = asked[-1]
-    if latest.circuit == circuit:
+    if latest.circuit == circuit and not does_not_answer:
         return latest.at + _ASK_HOURLY
-    if len(asked) == 1:
+    doublings = len(asked) - (1 if latest.circuit == circuit else 2)
+    if doublings < 0:
         return latest.at
-    return latest.at + min(_FIRST_WAIT * (1 << min(len(asked) - 2, 10)), _ASK_HOURLY)
+    return latest.at + min(_FIRST_WAIT * (1 << min(doublings, 10)), _ASK_HOURLY)

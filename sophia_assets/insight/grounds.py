@@ -40,19 +40,21 @@ class StatusReader:
 
     def statuses(self, day: date, serving: Serving = _EVERYTHING) -> tuple[SourceStatus, ...]:
         """One status per system for a briefing on `day`; `serving` tells which tables are held back."""
-        counts = self.warehouse.row_counts()
-        return tuple(
-            replace(self._status(system, day, counts), held_back=self._held_back(system, day, serving))
-            for system in registry.SYSTEMS
-        )
+        with self.warehouse.session():
+            counts = self.warehouse.row_counts()
+            return tuple(
+                replace(self._status(system, day, counts), held_back=self._held_back(system, day, serving))
+                for system in registry.SYSTEMS
+            )
 
     def loaded_through(self) -> dict[str, datetime]:
         """Up to when (UTC) each raw table of a connected system was read; tables never loaded are left out."""
-        states = {
-            table.qualified_name: self.warehouse.table_state(table.qualified_name)
-            for system in self.connected
-            for table in registry.tables(system)
-        }
+        with self.warehouse.session():
+            states = {
+                table.qualified_name: self.warehouse.table_state(table.qualified_name)
+                for system in self.connected
+                for table in registry.tables(system)
+            }
         return {name: state.loaded_through for name, state in states.items() if state}
 
     def _status(self, system: str, day: date, counts: Mapping[str, int]) -> SourceStatus:

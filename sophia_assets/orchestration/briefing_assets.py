@@ -96,10 +96,9 @@ def _sources(briefing: "Briefing") -> str:
     lines = ["| system | state | newest data | last loaded (UTC) | rows | note |", "|---|---|---|---|---|---|"]
     for status in briefing.request.statuses:
         loaded = f"{status.last_loaded_at:%Y-%m-%d %H:%M}" if status.last_loaded_at else ""
-        lines.append(
-            f"| {status.display_name} | {status.state} | {status.newest_data or ''} | {loaded} | "
-            f"{status.rows:,} | {status.message.replace('|', '/')} |"
-        )
+        note = "; ".join(filter(None, [status.not_asked, status.message])).replace("|", "/")
+        newest = status.newest_data or ""
+        lines.append(f"| {status.display_name} | {status.state} | {newest} | {loaded} | {status.rows:,} | {note} |")
     return "\n".join(lines)
 
 

@@ -97,7 +97,7 @@ def _metadata(circuit: Circuit, now: datetime, services: Services) -> dict[str, 
     found: dict[str, Any] = {
         "expected": f"{name}'s circuit is closed",
         "observed": f"{name}'s circuit is {in_words(circuit, now, services.settings.tzinfo)}",
-        "change": circuit.change_seq,
+        "change": str(circuit.change_seq),
     }
     if circuit.since:
         found["since"] = dg.MetadataValue.timestamp(circuit.since)

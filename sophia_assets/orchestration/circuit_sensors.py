@@ -18,14 +18,16 @@ from sophia_assets.home import is_running
 from sophia_assets.ingestion.due_windows import Asked, DayRange, ask_again_at, last_day_due, next_range, read_time
 from sophia_assets.orchestration.circuit_checks import publish_changes, table_keys
 from sophia_assets.orchestration.circuit_jobs import PROBE_JOB, PROBE_OP
-from sophia_assets.orchestration.jobs import ingest_job_name
+from sophia_assets.orchestration.jobs import CHECK_JOB, ingest_job_name
 from sophia_assets.orchestration.launching import MAX_RUNTIME_TAG, PROCESS_TAG, flag_tags
+from sophia_assets.quality.tables import check_names
 from sophia_assets.services import Services
 from sophia_assets.sources import registry
 
 WINDOW_TAG = "sophia/window"
 CIRCUIT_TAG = "sophia/circuit"
 PROBE_TAG = "sophia/probe"
+CHECKS_TAG = "sophia/checks_of"
 
 # A run that is created, and not started after so long, was forgotten by whoever wanted to launch it.
 _LAUNCHED_WITHIN = timedelta(minutes=10)
@@ -48,18 +50,18 @@ def circuit_sensors(
     services: Callable[[], Services] = Services.from_environment,
     clock: Callable[[], datetime] = _now,
 ) -> list[dg.SensorDefinition]:
-    """The sensors `circuit_<system>`, which look every so many seconds; `jobs` are those that read the systems."""
+    """The sensors `circuit_<system>`, which look every so many seconds; `jobs` are those that read the systems, and the
+    one that checks what was read."""
     by_name = {job.name: job for job in jobs}
     return [
-        _sensor(system, by_name[ingest_job_name(system)], probe_job, seconds, services, clock)
+        _sensor(system, [by_name[ingest_job_name(system)], by_name[CHECK_JOB], probe_job], seconds, services, clock)
         for system in registry.SYSTEMS
     ]
 
 
 def _sensor(
     system: str,
-    job: Any,
-    probe_job: dg.JobDefinition,
+    jobs: Sequence[Any],
     seconds: int,
     services_of: Callable[[], Services],
     clock: Callable[[], datetime],
@@ -68,11 +70,12 @@ def _sensor(
 
     @dg.sensor(
         name=f"circuit_{system}",
-        jobs=[job, probe_job],
+        jobs=jobs,
         minimum_interval_seconds=seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=(
-            f"Reads {name} every day before the briefing is written, and what was missed as soon as that is possible. "
+            f"Reads {name} every day before the briefing is written, and what was missed as soon as that is possible; "
+            "what was read is checked in a run of its own. "
             "While its circuit is open it says why, and since and until when; it has it probed when that is due."
         ),
     )
@@ -150,6 +153,8 @@ class _Look:
         earliest = self._services.home.history_start(settings)
         filled = {key: self._instance.get_materialized_partitions(key) for key in table_keys(self._system)}
         due = next_range(earliest, last, list(filled.values())) if last >= earliest else None
+        if due is None and (unchecked := self._unchecked()):
+            return unchecked
         if due is None:
             following = read_time(last + timedelta(days=1), settings.briefing_hour, self._timezone)
             return dg.SkipReason(
@@ -167,7 +172,7 @@ class _Look:
             Asked(record.update_timestamp, record.dagster_run.tags.get(CIRCUIT_TAG, ""))
             for record in reversed(self._runs({WINDOW_TAG: window}))
         ]
-        again = ask_again_at(asked, stamp)
+        again = ask_again_at(asked, stamp, does_not_answer=circuit.consecutive_failures > 0)
         if again and self._now < again:
             return dg.SkipReason(
                 f"{due} of {self._name} could not be read {_times(len(asked))}, see the last run of the job "
@@ -182,7 +187,9 @@ class _Look:
             run_key=f"{window}:{circuit.open_seq}:{len(asked)}",
             job_name=ingest_job_name(self._system),
             partition_key=due.last.isoformat() if due.is_one_day else None,
-            asset_selection=missing if len(missing) < len(filled) else None,
+            asset_selection=missing,
+            # Checks that were planned with a read that fails would show as failed, though no data is bad.
+            asset_check_keys=[],
             tags={
                 WINDOW_TAG: window,
                 CIRCUIT_TAG: stamp,
@@ -190,6 +197,25 @@ class _Look:
                 **flag_tags(self._services),
             },
         )
+
+    def _unchecked(self) -> dg.RunRequest | None:
+        """The checks of what the last run of this sensor has read, where they were not asked for yet."""
+        wanted = dg.RunsFilter(job_name=ingest_job_name(self._system), statuses=[dg.DagsterRunStatus.SUCCESS])
+        for record in self._instance.get_run_records(wanted, limit=1):
+            run_id = record.dagster_run.run_id
+            if WINDOW_TAG not in record.dagster_run.tags or self._runs({CHECKS_TAG: run_id}):
+                return None
+            return dg.RunRequest(
+                run_key=f"checks:{run_id}",
+                job_name=CHECK_JOB,
+                asset_check_keys=[
+                    dg.AssetCheckKey(dg.AssetKey([table.system, table.name]), name)
+                    for table in registry.tables(self._system)
+                    for name in check_names(table)
+                ],
+                tags={CHECKS_TAG: run_id, **flag_tags(self._services)},
+            )
+        return None
 
     def _runs(self, tags: Mapping[str, str]) -> Sequence[RunRecord]:
         """The newest runs with these tags, the newest first."""

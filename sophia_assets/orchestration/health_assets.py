@@ -98,16 +98,22 @@ def health_sensor(job: Any) -> dg.SensorDefinition:
         job=job,
         minimum_interval_seconds=60,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Shows what is broken anew as soon as a run has ended and something has changed; looks every hour.",
+        description=(
+            "Shows what is broken anew as soon as a run has ended or a circuit has changed, and something differs; "
+            "looks every hour."
+        ),
     )
     def look_where_needed(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        seen = f"{datetime.now(UTC):%Y-%m-%d %H} {_last_ended_run(context.instance)}"
-        if context.cursor == seen:
-            return dg.SkipReason("No run has ended since the last look, which is less than an hour ago.")
         services = Services.from_environment()
         try:
             if services.home.company() is None:
                 return dg.SkipReason("There is nothing to look at: no system has been read yet.")
+            changes = sum(circuit.change_seq for circuit in services.circuits.all())
+            seen = f"{datetime.now(UTC):%Y-%m-%d %H} {_last_ended_run(context.instance)} {changes}"
+            if context.cursor == seen:
+                return dg.SkipReason(
+                    "No run has ended and no circuit has changed since the last look, which is less than an hour ago."
+                )
             health = services.health()
             problems = health.problems(datetime.now(UTC))
             is_shown = health.are_shown(problems)

@@ -61,8 +61,8 @@ def test_a_circuit_that_one_process_opened_holds_all_back(circuits: Circuits, el
     with pytest.raises(CircuitOpen) as refusal:
         elsewhere.admit("gong", obj="calls")
     assert str(refusal.value) == (
-        "gong/calls: not asked, since its circuit is open since 09:12 UTC after 5 failures in a row (connection: no "
-        "answer from api.gong.io); next try at 09:13 UTC. It is tried again by itself; until then the last good data "
+        "gong/calls: not asked, since its circuit is open since 09:12 UTC after 5 failures in a row: no "
+        "answer from api.gong.io; next try at 09:13 UTC. It is tried again by itself; until then the last good data "
         "serves"
     )
     assert refusal.value.not_before == datetime(2026, 3, 1, 9, 13, tzinfo=UTC)

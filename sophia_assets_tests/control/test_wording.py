@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -35,7 +36,7 @@ def after(*failures: Failure, circuit: Circuit | None = None) -> Circuit:
 NO_ANSWER = Failure("connection", "gong/calls: no answer from api.gong.io. Try later")
 OPEN = after(*[NO_ANSWER] * 5)
 PROBED = taken(OPEN, "7f3c9a12-aaaa", NOW + 2 * MINUTE, POLICY) or OPEN
-WHY = "open since 09:12 UTC after 5 failures in a row (connection: gong/calls: no answer from api.gong.io. Try later)"
+WHY = "open since 09:12 UTC after 5 failures in a row: gong/calls: no answer from api.gong.io. Try later"
 
 
 @pytest.mark.parametrize(
@@ -50,7 +51,7 @@ WHY = "open since 09:12 UTC after 5 failures in a row (connection: gong/calls: n
         (
             after(Failure("authentication", "the token was refused")),
             0,
-            "open since 09:12 UTC (authentication: the token was refused); it is not tried again until its credential "
+            "open since 09:12 UTC: the token was refused; it is not tried again until its credential "
             "is renewed or somebody resets the circuit",
         ),
         (after(Failure("quota", "spent", NOW + timedelta(days=1))), 0, "closed; its limit is spent until 2026-03-02 "
@@ -84,3 +85,9 @@ def test_a_ratio_is_told_beside_the_failures_in_a_row() -> None:
         circuit = after_failure(after_success(circuit, NOW, POLICY), NO_ANSWER, NOW, POLICY)
 
     assert "after 1 failure in a row, 5 of the last 10 calls" in in_words(circuit, NOW)
+
+
+def test_a_try_that_is_less_than_a_minute_away_is_told_in_seconds() -> None:
+    circuit = replace(Circuit("gong"), state=State.OPEN, since=NOW, retry_at=NOW + timedelta(seconds=25))
+
+    assert in_words(circuit, NOW) == "open since 09:12 UTC; next try at 09:12 UTC, in 25 s"

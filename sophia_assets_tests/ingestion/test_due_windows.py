@@ -96,3 +96,12 @@ def test_a_system_that_answers_probes_and_fails_reads_is_asked_ever_more_seldom(
         assert again is not None
         waits.append((again - NOON) // timedelta(minutes=1))
     assert waits == [0, 5, 10, 20, 40, 60, 60, 60]
+
+
+def test_a_system_that_does_not_answer_is_asked_again_within_minutes() -> None:
+    waits = []
+    for times in range(1, 7):
+        again = ask_again_at([Asked(NOON, "1:")] * times, "1:", does_not_answer=True)
+        assert again is not None
+        waits.append((again - NOON) // timedelta(minutes=1))
+    assert waits == [5, 10, 20, 40, 60, 60]

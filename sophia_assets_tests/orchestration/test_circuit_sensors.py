@@ -13,7 +13,7 @@ import pytest
 from sophia_assets.control.breaker import Failure, State
 from sophia_assets.orchestration.circuit_checks import CIRCUIT_CLOSED, table_keys
 from sophia_assets.orchestration.circuit_jobs import PROBE_JOB
-from sophia_assets.orchestration.circuit_sensors import PROBE_TAG
+from sophia_assets.orchestration.circuit_sensors import CHECKS_TAG, PROBE_TAG
 from sophia_assets.orchestration.launching import FLAGS_TAG, PROCESS_TAG
 from sophia_assets_tests.orchestration.watching import NO_ANSWER, POLICY, Watch, watching
 
@@ -71,6 +71,25 @@ def test_a_day_that_only_some_tables_lack_is_read_for_those(watch: Watch) -> Non
     assert {key.path[-1] for key in request.asset_selection or ()} == {"calls", "users"}
 
 
+def test_a_read_plans_no_checks_which_would_fail_with_it(watch: Watch) -> None:
+    assert watch.requested().asset_check_keys == []
+
+
+def test_what_was_read_is_checked_once_in_a_run_of_its_own(watch: Watch) -> None:
+    read = watch.launch(watch.requested(), dg.DagsterRunStatus.SUCCESS)
+    watch.filled(watch.day(back) for back in range(1, 34))
+    request = watch.requested()
+    assert (request.job_name, request.run_key) == ("check_sources", f"checks:{read}")
+    assert {key.asset_key for key in request.asset_check_keys or ()} == set(table_keys("gong"))
+    watch.launch(request)
+    assert "was read up to" in watch.skipped()
+
+
+def test_a_read_that_somebody_launched_brings_its_own_checks(current: Watch) -> None:
+    current.launch(dg.RunRequest(job_name="ingest_gong", run_key=""), dg.DagsterRunStatus.SUCCESS)
+    assert "was read up to" in current.skipped()
+
+
 def test_an_in_flight_run_is_waited_for_whoever_launched_it(watch: Watch) -> None:
     run_id = watch.launch(watch.requested(), STARTING)
     assert f"after run {run_id[:8]}" in watch.skipped()
@@ -125,7 +144,7 @@ def test_a_lost_cursor_changes_nothing(watch: Watch) -> None:
 def test_an_open_circuit_is_skipped_with_a_reason(watch: Watch) -> None:
     watch.trip()
     assert watch.skipped() == (
-        "Gong is not asked. Its circuit is open since 12:00 UTC after 3 failures in a row (connection: no answer); "
+        "Gong is not asked. Its circuit is open since 12:00 UTC after 3 failures in a row: no answer; "
         "next try at 12:01 UTC."
     )
 
@@ -200,7 +219,7 @@ def test_after_the_probe_the_missed_days_are_requested(current: Watch) -> None:
     assert "after run" in current.skipped()
     current.filled(current.day(back) for back in (1, 2, 3))
     current.ended(run_id)
-    assert "was read up to" in current.skipped()
+    assert current.requested().tags[CHECKS_TAG] == run_id
 
 
 def test_days_whose_run_the_circuit_held_back_are_requested_as_soon_as_it_is_closed(watch: Watch) -> None:

@@ -3,12 +3,13 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # Importing without compiled files costs seconds in every process.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help briefing ui test lint bench pictures lock clean
+.PHONY: help briefing ui test test-long lint bench pictures lock clean
 
 PYTHON ?= python3
 PORT ?= 3000
 # One more than there are cores: some tests wait for a system's limits, or for Dagster's daemon.
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
+SPREAD = -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -16,7 +17,7 @@ LOCK := deploy/requirements.lock
 UV := 0.13.9
 
 help: ## Show the commands
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 briefing: $(READY) ## Set up, read every system of the sandbox, write a briefing, print where it is
 	@$(BIN)/sophia run
@@ -25,8 +26,11 @@ ui: $(READY) ## Open the Dagster UI (PORT=3000) with the sandbox beside it
 	@test -e "$${SOPHIA_HOME:-var}/current.json" || $(BIN)/sophia run
 	@$(BIN)/sophia ui --port $(PORT)
 
-test: $(READY) ## Run the tests on all cores (WORKERS=1 for one after another)
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder
+test: $(READY) ## Run the tests but the long ones on all cores (WORKERS=1 for one after another)
+	@$(BIN)/python -m pytest -m "not long" $(SPREAD)
+
+test-long: $(READY) ## Run the long tests: whole runs, killed processes, both engines, a drill
+	@$(BIN)/python -m pytest -m long $(SPREAD)
 
 lint: $(READY) ## Check style and types
 	@$(BIN)/ruff check .

@@ -34,7 +34,7 @@ KILLED_AT = ("Starting the sandbox", "  hubspot.companies:", "Reading Gong")
 Rows = dict[str, list[dict[str, Any]]]
 
 
-pytestmark = pytest.mark.takes(70)
+pytestmark = [pytest.mark.long, pytest.mark.takes(70)]
 
 
 @pytest.fixture(scope="module")

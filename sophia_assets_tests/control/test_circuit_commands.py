@@ -32,7 +32,7 @@ def test_status_tells_every_circuit_in_words(sophia: Sophia, store: ControlStore
     Circuits(store).failed("gong", Failure("authentication", "the token was refused"))
     told = sophia("circuit", "status").output
 
-    assert "authentication: the token was refused" in told
+    assert ": the token was refused; it is not tried again" in told
     assert "openai     closed" in told
 
 

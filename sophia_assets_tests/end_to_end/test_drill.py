@@ -12,7 +12,7 @@ import pytest
 
 from sophia_assets_tests.end_to_end.whole_runs import SOPHIA
 
-pytestmark = pytest.mark.takes(120)
+pytestmark = [pytest.mark.long, pytest.mark.takes(120)]
 
 
 @pytest.fixture(scope="module")

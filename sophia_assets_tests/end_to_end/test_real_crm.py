@@ -21,6 +21,7 @@ DAY = "2017-12-31"
 QUARTERS = ["2016Q4", "2017Q1", "2017Q2", "2017Q3", "2017Q4"]
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.timeout(600),
     pytest.mark.takes(60),
     pytest.mark.skipif(not FOLDER.is_dir(), reason=f"the public CRM's files are not at {FOLDER}"),

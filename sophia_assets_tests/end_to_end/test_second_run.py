@@ -17,7 +17,7 @@ from sophia_assets_tests.end_to_end.recomputed_facts import recompute
 from sophia_assets_tests.end_to_end.recomputed_work import KEPT_BY_READING
 from sophia_assets_tests.end_to_end.whole_runs import DAYS, LAST_DAY, SEED, WholeRun, once_per_session, run_whole
 
-pytestmark = [pytest.mark.timeout(900), pytest.mark.takes(200)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900), pytest.mark.takes(200)]
 
 # A deal of this company stood open on this day and was archived, as a duplicate, on the next: it counts on this one.
 EARLIER = date(2025, 6, 12)

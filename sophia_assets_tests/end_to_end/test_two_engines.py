@@ -15,7 +15,7 @@ from sophia_assets.sources import registry
 from sophia_assets.warehouse.models import load_models
 from sophia_assets_tests.end_to_end.two_engines import ENGINES, Engines, loaded_into_both
 
-pytestmark = [pytest.mark.takes(240), pytest.mark.timeout(1_200)]
+pytestmark = [pytest.mark.long, pytest.mark.takes(240), pytest.mark.timeout(1_200)]
 
 # What tells when and by which process something was loaded differs from one load to the next.
 _OF_THE_LOAD = {"_loaded_at", "_load_id", "_row_hash", "_extra"}

@@ -81,7 +81,7 @@ def outside(path: Path, company: Served) -> Outside:
     return Outside(home, {**company.env, "SOPHIA_HOME": str(path)})
 
 
-pytestmark = pytest.mark.takes(50)
+pytestmark = [pytest.mark.long, pytest.mark.takes(50)]
 
 
 @pytest.fixture

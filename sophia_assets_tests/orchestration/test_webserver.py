@@ -136,7 +136,8 @@ def test_every_system_has_a_sensor_that_is_on_and_says_what_it_does(ui: TestClie
     for system in registry.SYSTEMS:
         sensor = sensors[f"circuit_{system}"]
         assert sensor["description"] and sensor["defaultStatus"] == "RUNNING"
-        assert {target["pipelineName"] for target in sensor["targets"]} == {f"ingest_{system}", "probe_system"}
+        targets = {target["pipelineName"] for target in sensor["targets"]}
+        assert targets == {f"ingest_{system}", "check_sources", "probe_system"}
 
 
 def test_the_page_itself_is_served(ui: TestClient) -> None:

@@ -18,7 +18,7 @@ import pytest
 from sophia_assets.warehouse.duckdb_warehouse import DuckDBWarehouse
 from sophia_assets_tests.warehouse.small_source import ITEMS, TABLES
 
-pytestmark = pytest.mark.takes(30)
+pytestmark = [pytest.mark.long, pytest.mark.takes(30)]
 
 WRITERS, LOADS, ROWS = 4, 3, 500
 READING_PROCESSES, READERS_EACH = 4, 25

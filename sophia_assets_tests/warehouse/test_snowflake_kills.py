@@ -20,7 +20,7 @@ from sophia_assets.warehouse.snowflake_warehouse import SnowflakeWarehouse
 from sophia_assets_tests.warehouse.small_source import END, TABLES, item, rows
 from sophia_assets_tests.warehouse.snowflake_server import SnowflakeServer, snowflake_server
 
-pytestmark = [pytest.mark.takes(60), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.long, pytest.mark.takes(60), pytest.mark.timeout(300)]
 
 WINDOW = Window(None, END)
 KEY = LoadKey("shop", "items", WINDOW)

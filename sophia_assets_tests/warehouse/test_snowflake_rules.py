@@ -20,7 +20,7 @@ from sophia_assets_tests.warehouse import (
 )
 from sophia_assets_tests.warehouse.snowflake_server import SnowflakeServer, snowflake_server
 
-pytestmark = [pytest.mark.takes(150), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.long, pytest.mark.takes(150), pytest.mark.timeout(300)]
 
 _SAME = (test_loading, test_sweeps, test_quarantine, test_drift, test_overlapping_loads, test_history)
 # These open or change a DuckDB file themselves, or are about DuckDB's memory and its transactional DDL.

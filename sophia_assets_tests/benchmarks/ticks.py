@@ -62,7 +62,6 @@ def _looks(folder: Path, days: int) -> Iterator[Any]:
     home.record_company(CompanyIdentity("live", first_day=start))
     settings = load_settings({"SOPHIA_HOME": str(folder), **_addresses()})
     definitions = build_definitions(home=home)
-    jobs = [job for job in definitions.jobs or () if job.name.startswith("ingest_")]
     with instance_for(home) as instance:
         began = time.monotonic()
         fill(instance, days)
@@ -70,7 +69,7 @@ def _looks(folder: Path, days: int) -> Iterator[Any]:
 
         def look(moment: datetime) -> list[float]:
             sensors = circuit_sensors(
-                jobs,
+                list(definitions.jobs or ()),
                 definitions.resolve_job_def(PROBE_JOB),
                 30,
                 services=lambda: Services(settings, home),

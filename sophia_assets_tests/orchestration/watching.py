@@ -19,7 +19,6 @@ from sophia_assets.home import CompanyIdentity, Home
 from sophia_assets.orchestration.circuit_checks import table_keys
 from sophia_assets.orchestration.circuit_jobs import PROBE_JOB
 from sophia_assets.orchestration.circuit_sensors import circuit_sensors
-from sophia_assets.orchestration.jobs import CHECK_JOB
 from sophia_assets.services import Services
 from sophia_assets.settings import load_settings
 
@@ -77,9 +76,9 @@ class Watch:
 
     def tick(self) -> SensorExecutionData:
         """What the sensor says now; its cursor is carried on."""
-        reading = [job for job in self.definitions.jobs or () if job.name.startswith(("ingest_", CHECK_JOB))]
+        jobs = list(self.definitions.jobs or ())
         probing = self.definitions.resolve_job_def(PROBE_JOB)
-        sensors = circuit_sensors(reading, probing, 30, services=lambda: self.services, clock=lambda: self.now)
+        sensors = circuit_sensors(jobs, probing, 30, services=lambda: self.services, clock=lambda: self.now)
         sensor = next(item for item in sensors if item.name == f"circuit_{self.system}")
         context = dg.build_sensor_context(
             instance=self.instance, cursor=self.cursor, definitions=self.definitions, sensor_name=sensor.name

@@ -6,6 +6,7 @@ uses them (`requesting`), or any client library.
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 import time
@@ -97,6 +98,7 @@ class Request:
         self.profile = profile
         self.obj = obj
         self.tries = 0
+        self._began = time.monotonic()
         self.failures = 0
         self.limited = 0
         self.busy = 0.0
@@ -182,4 +184,5 @@ class Request:
 
     @property
     def _effort(self) -> str:
-        return f"{self.tries} {'try' if self.tries == 1 else 'tries'} in {self.busy:.0f} s"
+        seconds = math.ceil(time.monotonic() - self._began)
+        return f"{self.tries} {'try' if self.tries == 1 else 'tries'} in {seconds} s"

@@ -255,11 +255,13 @@ def _circuits(rows: Sequence[CircuitRow]) -> dict[str, Any]:
         for row in rows
     ]
     links = {0: [f"/automation?search=circuit_{row.name}" for row in rows]}
-    closed = sum(row.standing in ("closed", "forced closed") for row in rows)
+    open_ones = [row for row in rows if row.standing not in ("closed", "forced closed")]
     return {
         "circuits": dg.MetadataValue.md(markdown_table(names, table, links=links)),
-        "closed": closed,
-        "not closed": len(rows) - closed,
+        # The UI folds tables away; what is not read is to be seen without a click.
+        **{row.name: row.told for row in open_ones},
+        "closed": len(rows) - len(open_ones),
+        "not closed": len(open_ones),
     }
 
 

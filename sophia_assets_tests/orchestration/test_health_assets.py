@@ -88,6 +88,7 @@ def test_the_board_has_a_row_for_every_circuit_and_open_ones_come_first(read_pla
     )
     assert rows > 0 and "| closed |" in pinecone and not pinecone.endswith("|  |")
     assert "its circuit is open (forced open by ada: it is being moved)" in broken(result)["1. slack"]
+    assert board["slack"].startswith("forced open by ada"), "to be seen without opening the table"
 
 
 def ticks(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
@@ -114,6 +115,16 @@ def test_the_sensor_launches_a_look_only_where_something_has_changed(
     assert "No run has ended" in str(next(every).skip_message)
     assert read_platform.ingest("pinecone").success
     assert isinstance(next(every), dg.RunRequest), "a run has ended, and something else is broken"
+
+
+def test_the_sensor_looks_again_as_soon_as_a_circuit_has_changed(
+    read_platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every = ticks(read_platform, monkeypatch)
+    look(read_platform)
+    assert "Nothing has changed" in str(next(every).skip_message)
+    read_platform.services.circuits.force("slack", State.OPEN, "ada", "it is being moved")
+    assert isinstance(next(every), dg.RunRequest)
 
 
 def test_the_sensor_waits_for_the_first_run(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ from sophia_assets_tests.sources.complete_company import complete_company, conte
 GOOD_DAY, BAD_DAY = "2026-01-30", "2026-01-31"
 
 
-pytestmark = pytest.mark.takes(90)
+pytestmark = [pytest.mark.long, pytest.mark.takes(90)]
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,8 @@ from sophia_assets.warehouse.interface import Load, LoadResult
 from sophia_assets_tests.orchestration.platform import DAY, QUIET, Platform, evaluations, materializations, shown
 from sophia_assets_tests.sandbox.small_company import Served
 
+pytestmark = [pytest.mark.long, pytest.mark.takes(100)]
+
 BAD = "snowflake.satisfaction"
 HELD = {"marts.satisfaction", "staging.account_keys"}
 BROKEN = f"{BAD}.score_values_to_be_between"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import dagster as dg
 import pytest
 
 from sophia_assets.home import Home
+from sophia_assets.quality.client import QualityWorker
+from sophia_assets.services import Services
 from sophia_assets_tests.environment import default_settings
 from sophia_assets_tests.orchestration.platform import Platform
 from sophia_assets_tests.sandbox.small_company import Served, served
@@ -42,3 +45,21 @@ def platform(_default_settings: None, company: Served, tmp_path: Path) -> Iterat
     with Platform.on(tmp_path / "var", company.env) as made:
         yield made
     company.app.faults.clear()
+
+
+@pytest.fixture(scope="module")
+def worker() -> Iterator[QualityWorker]:
+    """A validation worker for all tests of a module, since each takes seconds to start."""
+    with QualityWorker() as running:
+        yield running
+
+
+@pytest.fixture
+def briefed(
+    company: Served, worker: QualityWorker, good_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Platform]:
+    """A platform on a copy of the good home that the test's module has made."""
+    shutil.copytree(good_home, tmp_path / "var")
+    monkeypatch.setattr(Services, "quality", property(lambda _: worker))
+    with Platform.on(tmp_path / "var", company.env) as platform:
+        yield platform

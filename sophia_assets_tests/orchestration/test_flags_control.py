@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -34,12 +32,6 @@ BROKEN = Outcome("call_id_values_to_be_unique", False, "error", "unique", "2 twi
 
 
 @pytest.fixture(scope="module")
-def worker() -> Iterator[QualityWorker]:
-    with QualityWorker() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def good_home(company: Served, worker: QualityWorker, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home that has read, checked and modelled HubSpot and Gong, both served whole."""
     home = tmp_path_factory.mktemp("flags") / "var"
@@ -48,16 +40,6 @@ def good_home(company: Served, worker: QualityWorker, tmp_path_factory: pytest.T
         read(platform, "hubspot", "gong")
         assert not platform.services.serving().tables
     return home
-
-
-@pytest.fixture
-def briefed(
-    company: Served, worker: QualityWorker, good_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Platform]:
-    shutil.copytree(good_home, tmp_path / "var")
-    monkeypatch.setattr(Services, "quality", property(lambda _: worker))
-    with Platform.on(tmp_path / "var", company.env) as platform:
-        yield platform
 
 
 def read(platform: Platform, *systems: str) -> None:

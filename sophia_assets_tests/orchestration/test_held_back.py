@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -31,12 +29,6 @@ AFTER = datetime(2026, 2, 1, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-def worker() -> Iterator[QualityWorker]:
-    with QualityWorker() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def good_home(company: Served, worker: QualityWorker, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home that has read, checked, modelled and briefed a day on which everything was good."""
     home = tmp_path_factory.mktemp("good") / "var"
@@ -45,17 +37,6 @@ def good_home(company: Served, worker: QualityWorker, tmp_path_factory: pytest.T
         assert platform.ingest("hubspot").success and platform.ingest("snowflake").success
         assert platform.brief().success
     return home
-
-
-@pytest.fixture
-def briefed(
-    company: Served, worker: QualityWorker, good_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Platform]:
-    """A platform on a copy of the good home."""
-    shutil.copytree(good_home, tmp_path / "var")
-    monkeypatch.setattr(Services, "quality", property(lambda _: worker))
-    with Platform.on(tmp_path / "var", company.env) as platform:
-        yield platform
 
 
 def load(platform: Platform, score: int, days_later: int) -> list[LoadResult]:

@@ -26,13 +26,6 @@ END = datetime(2026, 2, 1, tzinfo=UTC)
 CANARY = "canary.person@private.example"
 
 
-@pytest.fixture(scope="module")
-def worker() -> Iterator[QualityWorker]:
-    """One worker for the module: Great Expectations takes seconds to import."""
-    with QualityWorker() as running:
-        yield running
-
-
 @pytest.fixture
 def checked(
     tmp_path_factory: pytest.TempPathFactory, worker: QualityWorker, monkeypatch: pytest.MonkeyPatch

@@ -39,11 +39,10 @@ from sophia_assets.warehouse.models import load_models
 if TYPE_CHECKING:
     from sophia_assets.control.cache import Cache
     from sophia_assets.control.rollouts import Shares
-    from sophia_assets.insight.archive import BriefingFiles
-    from sophia_assets.insight.briefing import Briefing
     from sophia_assets.metrics.computation import FactContext
     from sophia_assets.metrics.facts import FactSet
     from sophia_assets.observability.health import Health
+    from sophia_assets.publishing import Publisher
     from sophia_assets.quality.client import QualityWorker
     from sophia_assets.quality.serving import Serving
     from sophia_assets.quality.tables import Inspection
@@ -342,31 +341,12 @@ class Services:
             known_since=self.warehouse.known_since(),
         )
 
-    def write_briefing(self, day: date, facts: FactSet) -> tuple[Briefing, BriefingFiles]:
-        """Builds, verifies and files the briefing of a day."""
-        from sophia_assets.insight.archive import BriefingArchive
-        from sophia_assets.insight.briefing import build_briefing
-        from sophia_assets.insight.grounds import owners_of
-        from sophia_assets.insight.offline_writer import OfflineWriter
-        from sophia_assets.insight.rollouts import facts_still_served, with_rollouts
-        from sophia_assets.insight.writing import BriefingRequest
+    @cached_property
+    def publisher(self) -> Publisher:
+        """What writes and files briefings."""
+        from sophia_assets.publishing import Publisher
 
-        company = self.home.company()
-        with self.warehouse.session():
-            serving = self.serving()
-            statuses, owners = self.statuses().statuses(day, serving), owners_of(self.warehouse)
-        switched_off = {system: self.switched_off_by(system) for system in self.connected}
-        request = BriefingRequest(
-            company_name=(company.name if company else None) or self.settings.company_name,
-            date=day,
-            timezone=self.settings.timezone,
-            facts=facts_still_served(facts, serving.shares),
-            statuses=with_rollouts(statuses, facts, serving.shares, switched_off),
-            generated_at=datetime.now(UTC),
-            owners=owners,
-        )
-        briefing = build_briefing(request, OfflineWriter())
-        return briefing, BriefingArchive(self.home.briefings).write(briefing)
+        return Publisher(self)
 
     def close(self) -> None:
         """Stops readers and the worker."""

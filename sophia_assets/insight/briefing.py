@@ -7,7 +7,7 @@ sentences pass the same checks. Nothing unsupported is ever published.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from sophia_assets.insight.candidates import find_stories
@@ -95,7 +95,7 @@ class Briefing:
     @property
     def title(self) -> str:
         """`Executive briefing`, without company and date."""
-        return "Executive briefing"
+        return self.request.kind.title
 
     @property
     def bottom_line_text(self) -> str:
@@ -171,12 +171,7 @@ def build_briefing(request: BriefingRequest, writer: Writer) -> Briefing:
         charts=tuple(build_charts(request.facts, _reasons(request))),
         confidence=judge_confidence(request),
         verification=Verification(published, press.figures, tuple(press.rejected), tuple(rewritten), shortened),
-        usage={
-            "model": draft.model,
-            "input_tokens": draft.input_tokens,
-            "output_tokens": draft.output_tokens,
-            "cost_usd": draft.cost_usd,
-        },
+        usage=asdict(draft.used),
     )
 
 

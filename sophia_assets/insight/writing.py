@@ -6,11 +6,16 @@ which `slots` fills, so that a writer cannot get a figure, a name or a direction
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Literal, Protocol
 
+from sophia_assets.errors import SophiaError
+from sophia_assets.insight.constitution import Principle
+from sophia_assets.insight.kinds import DAILY, BriefingKind
+from sophia_assets.insight.last_time import LastBriefing
+from sophia_assets.insight.quotes import Quote
 from sophia_assets.insight.stories import Story
 from sophia_assets.metrics.facts import FactSet
 
@@ -86,7 +91,8 @@ class BriefingRequest:
     """Everything a briefing is made of. `date` is a business day in `timezone`; `generated_at` is UTC.
 
     `owners` maps `subject_type:subject_id` (`account:1001`, `deal:77`) to the name of the person who
-    owns it, where the data knows one. `stories` is filled in by `build_briefing`.
+    owns it, where the data knows one. `stories` is filled in by `build_briefing`. `facts` and all else holds only what
+    `role` may see. `quotes` maps an account's id to what was said there, `last` is the reader's briefing before this.
     """
 
     company_name: str
@@ -97,6 +103,15 @@ class BriefingRequest:
     generated_at: datetime
     owners: Mapping[str, str] = field(default_factory=dict)
     stories: tuple[Story, ...] = ()
+    kind: BriefingKind = DAILY
+    role: str = "executive"
+    quotes: Mapping[str, tuple[Quote, ...]] = field(default_factory=dict)
+    last: LastBriefing | None = None
+
+    @property
+    def key(self) -> str:
+        """What this briefing is known by wherever one is named: kind, day and role."""
+        return f"{self.kind.key}:{self.date}:{self.role}"
 
 
 @dataclass(frozen=True)
@@ -116,19 +131,31 @@ class DraftSection:
 
 
 @dataclass(frozen=True)
+class ModelUse:
+    """What a draft took of models: the one that wrote it, all calls' tokens and money, what its prompt left out and
+    why, and what went wrong on the way, a line each."""
+
+    provider: str | None = None
+    model: str | None = None
+    prompt_version: str | None = None
+    calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: float = 0.0
+    left_out: tuple[str, ...] = ()
+    troubles: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Draft:
     """What a writer returns: at most 40 words of bottom line, and sections in any order.
 
-    `model`, `input_tokens`, `output_tokens` and `cost_usd` stay at their defaults for a writer that
-    calls no model.
+    `used` is what its writing took; at its defaults for a writer that calls no model.
     """
 
     bottom_line: tuple[DraftSentence, ...]
     sections: tuple[DraftSection, ...]
-    model: str | None = None
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cost_usd: float = 0.0
+    used: ModelUse = ModelUse()
 
     def section(self, key: str) -> tuple[DraftSentence, ...]:
         """The sentences drafted for a section, none if it was left out."""
@@ -143,3 +170,36 @@ class Writer(Protocol):
     def draft(self, request: BriefingRequest) -> Draft:
         """Returns a draft in slots. It is checked sentence by sentence: nothing in it is trusted."""
         ...
+
+
+@dataclass(frozen=True)
+class Criticism:
+    """Something that speaks against a drafted sentence: `section` is `bottom_line` or a key of `SECTION_TITLES`.
+
+    `sentence` counts from 0 within the section; None is about the section, or the draft where that is empty.
+    """
+
+    principle: Principle
+    section: str
+    sentence: int | None
+    problem: str
+
+
+class RevisingWriter(Writer, Protocol):
+    """A writer that can judge a draft and write it anew."""
+
+    def criticise(self, request: BriefingRequest, draft: Draft) -> tuple[tuple[Criticism, ...], ModelUse]:
+        """What speaks against a draft's helpfulness and tone, and what finding that out took."""
+        ...
+
+    def revise(self, request: BriefingRequest, draft: Draft, criticisms: Sequence[Criticism]) -> Draft:
+        """A new draft in which the criticisms are met. Raises WriterUnavailable."""
+        ...
+
+
+class WriterUnavailable(SophiaError):
+    """No model wrote: the offline writer takes over. `used` is what trying took."""
+
+    def __init__(self, message: str, used: ModelUse | None = None, *, remedy: str | None = None) -> None:
+        super().__init__(message, remedy=remedy)
+        self.used = used or ModelUse()

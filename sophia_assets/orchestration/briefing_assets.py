@@ -60,7 +60,7 @@ def briefing_assets(
         from sophia_assets.metrics.facts_frame import facts_from_frame
 
         found = facts_from_frame(facts)
-        briefing, files = services.write_briefing(last_day_of(context), found)
+        briefing, files = services.publisher.write(last_day_of(context), found)
         context.log.info(f"The briefing of {briefing.request.date} is at {files.html}")
         yield dg.MaterializeResult(
             metadata={

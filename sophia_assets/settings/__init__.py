@@ -20,6 +20,7 @@ from sophia_assets.sandbox.config import DEFAULT_SEED
 from sophia_assets.settings import reading
 from sophia_assets.settings.breakers import read_policies
 from sophia_assets.settings.esc import EscEnvironment, esc_settings
+from sophia_assets.settings.llm import LlmSettings, read_llm
 from sophia_assets.settings.reading import WEEKDAYS as WEEKDAYS
 from sophia_assets.settings.reading import parse_date as parse_date
 from sophia_assets.sources import registry
@@ -69,6 +70,7 @@ class Settings:
     sensor_seconds: int
     cache_lifetimes: Mapping[str, int]
     breakers: Mapping[str, BreakerPolicy]
+    llm: LlmSettings
     control_url: str | None = field(repr=False)
     cache_url: str | None = field(repr=False)
     environment: Mapping[str, str] = field(repr=False)
@@ -195,6 +197,7 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         sensor_seconds=reading.integer(environment, "SOPHIA_SENSOR_SECONDS", 30, 1, 3600),
         cache_lifetimes=_cache_lifetimes(environment),
         breakers=read_policies(environment),
+        llm=read_llm(environment),
         control_url=reading.address(
             environment,
             "SOPHIA_CONTROL_URL",

@@ -24,6 +24,7 @@ from sophia_assets.insight.writing import (
     Draft,
     DraftSection,
     DraftSentence,
+    ModelUse,
     SourceStatus,
 )
 from sophia_assets.metrics.facts import FactSet, Unknown
@@ -43,7 +44,7 @@ class LyingWriter:
 
     def draft(self, request: BriefingRequest) -> Draft:
         section = DraftSection("performance", tuple(DraftSentence(text) for text in self._texts))
-        return Draft((DraftSentence(self._bottom_line),), (section,), model="liar", input_tokens=7)
+        return Draft((DraftSentence(self._bottom_line),), (section,), ModelUse(model="liar", input_tokens=7))
 
 
 @pytest.mark.parametrize("systems", SYSTEMS)

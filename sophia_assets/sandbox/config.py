@@ -38,6 +38,9 @@ class Credentials:
     linear_api_key: str = "lin_api_sandbox_linear_key"
     pinecone_api_key: str = "sandbox-pinecone-key"
     redis_password: str = "sandbox-redis-password"
+    anthropic_api_key: str = "sandbox-anthropic-key"
+    openai_api_key: str = "sandbox-openai-key"
+    mail_password: str = "sandbox-mail-password"
 
 
 @dataclass(frozen=True)

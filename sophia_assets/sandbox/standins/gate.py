@@ -13,6 +13,12 @@ from sophia_assets.sandbox.standins.faults import FaultBoard
 from sophia_assets.sandbox.standins.standin import Standin
 
 _STORM_WAIT_S = 1.0
+# A stream that breaks off has sent at least one and at most this many of its events.
+_MOST_EVENTS = 12
+
+
+class _BrokenOff(Exception):
+    """A stream has sent all that it may."""
 
 
 class Gate:
@@ -71,21 +77,47 @@ class Gate:
         return errors.server_error() if self._faults.strikes(self.system, "errors") else None
 
     async def _half(self, scope: Scope, receive: Receive, send: Send, *, whole_length: bool) -> None:
-        """Send the first half of the answer; `whole_length` announces all of it, as a cut connection does."""
+        """Send the first half of the answer; `whole_length` announces all of it, as a cut connection does.
+
+        A stream of events breaks off after a few of them, and always before its last.
+        """
         start: Message = {}
         body = bytearray()
+        held: list[Message] = []
+        left = self._random.randint(1, _MOST_EVENTS)
 
         async def collect(message: Message) -> None:
+            nonlocal left
             if message["type"] == "http.response.start":
                 start.update(message)
-            else:
+                if _is_stream(message):
+                    await send(message)
+            elif not _is_stream(start):
                 body.extend(message.get("body", b""))
+            elif left and message.get("more_body"):
+                for each in held:
+                    await send(each)
+                    left -= 1
+                held[:] = [message]
+            else:
+                raise _BrokenOff
 
-        await self._standin(scope, receive, collect)
+        try:
+            await self._standin(scope, receive, collect)
+        except _BrokenOff:
+            if not whole_length:
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+            return
+        if not start or _is_stream(start):
+            return
         half = bytes(body[: len(body) // 2])
         MutableHeaders(raw=start["headers"])["content-length"] = str(len(body) if whole_length else len(half))
         await send(start)
         await send({"type": "http.response.body", "body": half, "more_body": whole_length})
+
+
+def _is_stream(start: Message) -> bool:
+    return any(name == b"content-type" and b"event-stream" in value for name, value in start.get("headers", ()))
 
 
 async def _cut(scope: Scope, receive: Receive) -> None:

@@ -1,7 +1,8 @@
 """The one place that knows which stand-ins exist: every sub-package of `standins`.
 
 A system's package exports `FAULTS`, the kinds of fault that only it can play, and optionally
-`PATHS`, where its API has fixed paths at the root (otherwise it lies under `/<system>/`). Its module
+`PATHS`, where its API has fixed paths at the root (otherwise it lies under `/<system>/`), and
+`HOLDS_COMPANY_DATA = False`, where it serves nothing of a company and is in every sandbox. Its module
 `standin` has `create(company, credentials, faults, limits)`. Adding a folder adds the system.
 """
 
@@ -27,7 +28,13 @@ def _packages() -> Mapping[str, ModuleType]:
     return {name: importlib.import_module(f"{standins_package.__name__}.{name}") for name in names}
 
 
-SYSTEMS: tuple[str, ...] = tuple(_packages())
+def holds_company_data(system: str) -> bool:
+    """Whether it serves a company's data, so that a company can lack it; a vendor of language models does not."""
+    return bool(getattr(_packages()[system], "HOLDS_COMPANY_DATA", True))
+
+
+# The business systems first.
+SYSTEMS: tuple[str, ...] = tuple(sorted(_packages(), key=lambda name: (not holds_company_data(name), name)))
 
 
 def fault_kinds(system: str) -> Mapping[str, FaultKind]:

@@ -45,9 +45,16 @@ class SlackWire(WebClient):
 
     def send(self, method: str, params: Mapping[str, Any], seconds: float) -> Answer:
         """Asks once. Raises NoAnswer where trying again may help, ConnectionFailed where the address is none."""
+        return self._once(method, seconds, params=dict(params))
+
+    def send_json(self, method: str, body: Mapping[str, Any], seconds: float) -> Answer:
+        """As `send`, with a body that a form cannot hold."""
+        return self._once(method, seconds, json=dict(body))
+
+    def _once(self, method: str, seconds: float, **arguments: Any) -> Answer:
         self._now.until = time.monotonic() + seconds
         try:
-            return _answer(self.api_call(method, params=dict(params)))
+            return _answer(self.api_call(method, **arguments))
         except SlackApiError as error:
             return _answer(error.response)
         except _NotAnObject:

@@ -1,4 +1,4 @@
-"""Slack's Web API, for reading: channels, messages, threads, members, the workspace."""
+"""Slack's Web API: channels, messages, threads, members, the workspace, and posting a message."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from sophia_assets.sandbox.standins.slack.arguments import (
     read_arguments,
     read_cursor,
 )
+from sophia_assets.sandbox.standins.slack.posting import BOT_ID, Posted
 from sophia_assets.sandbox.standins.slack.store import ChannelStore, Workspace, is_reply, micros
 from sophia_assets.sandbox.standins.standin import Standin, VendorErrors, base_url
 
@@ -42,11 +43,19 @@ LIMITS = {
     "users.info": 100,
     "team.info": 50,
 }
+# Posting has a limit of its own kind, about one message a second in a channel, with room for a burst.
+_POSTS_PER_MINUTE = 60
 MOST_PER_PAGE = 999
 MOST_PER_PAGE_ONE_PER_MINUTE = 15
 OLD_THREAD_DAYS = 20
 _READING_METHODS = ("conversations.history", "conversations.replies")
 _SCOPES = "channels:read,groups:read,users:read,users:read.email,team:read"
+# What a method needs that a token without its scope lacks.
+_NEEDED = {
+    "conversations.history": "channels:history",
+    "conversations.replies": "channels:history",
+    "chat.postMessage": "chat:write",
+}
 _TYPES = {"public_channel", "private_channel", "mpim", "im"}
 
 Method = Callable[[Arguments], Mapping[str, Any]]
@@ -83,7 +92,8 @@ class SlackStandin(Standin):
         super().__init__()
         self._token = token
         self._faults = faults
-        self._limits = {name: RollingLimit(most, 60.0) for name, most in LIMITS.items()} if limits else {}
+        every = {**LIMITS, "chat.postMessage": _POSTS_PER_MINUTE} if limits else {}
+        self._limits = {name: RollingLimit(most, 60.0) for name, most in every.items()}
         self._harsh: dict[tuple[str, float], RollingLimit] = {}
         self._methods: dict[str, Method] = {
             "auth.test": self._auth_test,
@@ -94,6 +104,7 @@ class SlackStandin(Standin):
             "users.list": self._users_list,
             "users.info": self._users_info,
             "team.info": self._team_info,
+            "chat.postMessage": lambda arguments: self.posted.post(arguments),
         }
         self._app = Starlette(routes=[Route("/api/{method:path}", self._answer, methods=["GET", "POST"])])
         self.load(company)
@@ -107,6 +118,7 @@ class SlackStandin(Standin):
         self._workspace = Workspace(company.slack, end)
         self._users = sorted(company.slack.users, key=lambda person: person.id)
         self._bot = next((u for u in self._users if u.is_bot and not u.is_deleted), None)
+        self.posted = Posted(self._workspace, self._bot.id if self._bot else None)
 
     def settings(self, host: str, port: int) -> dict[str, str]:
         """See `Standin.settings`."""
@@ -136,8 +148,10 @@ class SlackStandin(Standin):
             wait = self._wait(name)
             if wait:
                 return self.errors.rate_limited(wait)
-            if name in _READING_METHODS and self._faults.active("slack", "missing_scope"):
-                raise Refused("missing_scope", needed="channels:history", provided=_SCOPES)
+            if name in _NEEDED and self._faults.active("slack", "missing_scope"):
+                raise Refused("missing_scope", needed=_NEEDED[name], provided=_SCOPES)
+            if name == "chat.postMessage" and self._faults.active("slack", "not_in_channel"):
+                raise Refused("not_in_channel")
             return answer({"ok": True, **method(arguments)})
         except Refused as refusal:
             return failure(refusal.error, **refusal.details)
@@ -163,7 +177,7 @@ class SlackStandin(Standin):
             "user": bot.name if bot else "sandbox_bot",
             "team_id": self._data.team_id,
             "user_id": bot.id if bot else "USANDBOXBOT",
-            "bot_id": "BSANDBOXBOT",
+            "bot_id": BOT_ID,
             "is_enterprise_install": False,
         }
 
@@ -214,7 +228,11 @@ class SlackStandin(Standin):
         following = self._position(arguments, "next_ts", fingerprint)
         start = 0 if following is None else bisect_left(found, -int(following), key=lambda m: -micros(m.ts))
         begin, end = self._faults.page("slack", start, limit, len(found))
-        messages = [self._listed(store, message) for message in found[begin:end]]
+        extras = arguments.flag("include_all_metadata")
+        messages = [
+            self._listed(store, message) | self.posted.extras(store.channel.id, message.ts, metadata=extras)
+            for message in found[begin:end]
+        ]
         more = end < len(found)
         page: dict[str, Any] = {"messages": messages, "has_more": more, "pin_count": 0}
         page |= {"channel_actions_ts": None, "channel_actions_count": 0}

@@ -43,6 +43,11 @@ class ChannelStore:
             return self.listed[place]
         return next((reply for thread in self.threads.values() for reply in thread if reply.ts == ts), None)
 
+    def add(self, message: SlackMessage) -> None:
+        """Post a message that is newer than all there are."""
+        self.listed.append(message)
+        self._times.append(micros(message.ts))
+
     def put(self, message: SlackMessage) -> None:
         """Replace the listed message of the same id."""
         self.listed[self._times.index(micros(message.ts))] = message

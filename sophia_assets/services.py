@@ -39,6 +39,7 @@ from sophia_assets.warehouse.models import load_models
 if TYPE_CHECKING:
     from sophia_assets.control.cache import Cache
     from sophia_assets.control.rollouts import Shares
+    from sophia_assets.llm.calling import LanguageModels
     from sophia_assets.metrics.computation import FactContext
     from sophia_assets.metrics.facts import FactSet
     from sophia_assets.observability.health import Health
@@ -347,6 +348,13 @@ class Services:
         from sophia_assets.publishing import Publisher
 
         return Publisher(self)
+
+    @cached_property
+    def language_models(self) -> LanguageModels:
+        """The models that may write, with their circuits, the budget and the answers that are kept."""
+        from sophia_assets.llm.connecting import language_models
+
+        return language_models(self)
 
     def close(self) -> None:
         """Stops readers and the worker."""

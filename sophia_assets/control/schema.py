@@ -8,9 +8,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from sqlalchemy import (
+    BigInteger,
+    Boolean,
     Column,
+    Date,
     DateTime,
     Dialect,
+    Float,
     Index,
     Integer,
     MetaData,
@@ -21,7 +25,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISION = "0001"
+REVISION = "0003"
 VERSION_TABLE = "control_version"
 
 
@@ -147,4 +151,82 @@ flag_changes = Table(
     Column("before", Text),
     Column("after", Text),
     Index("ix_flag_changes_name", "name"),
+)
+
+# One call to a language model: what it may cost while it is open, what it did cost once it has ended.
+llm_calls = Table(
+    "llm_calls",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("started_at", Moment, nullable=False),
+    Column("day", Date, nullable=False),  # the business day
+    Column("purpose", String(100), nullable=False),
+    Column("key", String(200), nullable=False),  # the briefing or conversation
+    Column("provider", String(50), nullable=False),
+    Column("model", String(200), nullable=False),
+    Column("prompt_version", String(100), nullable=False),
+    Column("is_simulated", Boolean, nullable=False),
+    Column("input_estimate", Integer, nullable=False),
+    Column("estimate_nano_usd", BigInteger, nullable=False),  # what the estimated input costs
+    Column("reserved_nano_usd", BigInteger, nullable=False),
+    Column("state", String(10), nullable=False),  # open, ended
+    Column("outcome", String(30)),  # ok, abandoned, or how it failed
+    Column("input_tokens", Integer, nullable=False),
+    Column("output_tokens", Integer, nullable=False),
+    Column("cached_tokens", Integer, nullable=False),
+    Column("is_estimated", Boolean, nullable=False),
+    Column("cost_nano_usd", BigInteger, nullable=False),
+    Column("request_id", String(200)),
+    Column("seconds", Float),
+    Column("run_id", String(200)),
+    Index("ix_llm_calls_day", "day"),
+    Index("ix_llm_calls_state", "state", "started_at"),
+)
+
+# A day's lock for whoever wants to spend; of what share people were told, and what answers were found in the cache.
+llm_days = Table(
+    "llm_days",
+    metadata,
+    Column("day", Date, primary_key=True),
+    Column("is_simulated", Boolean, primary_key=True),
+    Column("told_percent", Integer, nullable=False),
+    Column("cache_hits", Integer, nullable=False),
+    Column("saved_nano_usd", BigInteger, nullable=False),
+)
+
+llm_calibrations = Table(
+    "llm_calibrations",
+    metadata,
+    Column("model", String(200), primary_key=True),
+    Column("ratios", Text, nullable=False),  # JSON: tokens used by tokens counted, oldest first
+    Column("learnt_at", Moment, nullable=False),
+)
+
+llm_answers = Table(
+    "llm_answers",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("content", Text, nullable=False),  # JSON
+    Column("seal", String(64), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Index("ix_llm_answers_expires_at", "expires_at"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("channel", String(20), primary_key=True),
+    Column("kind", String(100), primary_key=True),
+    Column("day", String(10), primary_key=True),  # ISO 8601
+    Column("role", String(100), primary_key=True),
+    Column("place", String(64), primary_key=True),  # a hash: addresses are nobody's business here
+    Column("digest", String(64), primary_key=True),  # of what is said
+    Column("state", String(20), nullable=False),
+    Column("claim", String(64), nullable=False),
+    Column("claimed_at", Moment, nullable=False),
+    Column("sent_at", Moment),
+    Column("tries", Integer, nullable=False),
+    Column("receipt", String(200), nullable=False),
+    Column("problem", Text, nullable=False),
 )

@@ -14,13 +14,15 @@ from datetime import date
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from sophia_assets.access.roles import ROLES
 from sophia_assets.control.breaker import BreakerPolicy
 from sophia_assets.errors import ConfigurationError, ConnectionFailed
 from sophia_assets.sandbox.config import DEFAULT_SEED
 from sophia_assets.settings import reading
 from sophia_assets.settings.breakers import read_policies
+from sophia_assets.settings.delivery import DeliverySettings, read_delivery
 from sophia_assets.settings.esc import EscEnvironment, esc_settings
-from sophia_assets.settings.llm import LlmSettings, read_llm
+from sophia_assets.settings.llm import LLM_CACHE_SECONDS, LlmSettings, read_llm
 from sophia_assets.settings.reading import WEEKDAYS as WEEKDAYS
 from sophia_assets.settings.reading import parse_date as parse_date
 from sophia_assets.sources import registry
@@ -50,7 +52,8 @@ class Settings:
 
     `accepted_missing` are columns, as `system.table.column`, that may vanish from a table.
 
-    `briefing_hour` is from 1, since the systems are read between midnight and then.
+    `briefing_hour` is from 1, since the systems are read between midnight and then. `editions` are the roles for which
+    briefings are written, the executive's first.
 
     `control_url` and `cache_url` are None for the control store and the cache of this machine; they may hold a
     password. `sensor_seconds` is how often the circuits are looked at.
@@ -67,10 +70,12 @@ class Settings:
     company_name: str
     accepted_missing: tuple[str, ...]
     warehouse: str
+    editions: tuple[str, ...]
     sensor_seconds: int
     cache_lifetimes: Mapping[str, int]
     breakers: Mapping[str, BreakerPolicy]
     llm: LlmSettings
+    delivery: DeliverySettings
     control_url: str | None = field(repr=False)
     cache_url: str | None = field(repr=False)
     environment: Mapping[str, str] = field(repr=False)
@@ -194,10 +199,12 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         company_name=environment.get("SOPHIA_COMPANY_NAME") or "Your company",
         accepted_missing=reading.columns(environment, "SOPHIA_ACCEPT_MISSING"),
         warehouse=reading.choice(environment, "SOPHIA_WAREHOUSE", WAREHOUSES, "duckdb"),
+        editions=reading.editions(environment, "SOPHIA_EDITIONS", tuple(ROLES)),
         sensor_seconds=reading.integer(environment, "SOPHIA_SENSOR_SECONDS", 30, 1, 3600),
         cache_lifetimes=_cache_lifetimes(environment),
         breakers=read_policies(environment),
         llm=read_llm(environment),
+        delivery=read_delivery(environment),
         control_url=reading.address(
             environment,
             "SOPHIA_CONTROL_URL",
@@ -214,7 +221,7 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
 def _cache_lifetimes(environment: Mapping[str, str]) -> dict[str, int]:
     names = {f"SOPHIA_{system.upper()}_CACHE_SECONDS": system for system in registry.SYSTEMS}
     for name in environment:
-        if name.startswith("SOPHIA_") and name.endswith("_CACHE_SECONDS") and name not in names:
+        if name.startswith("SOPHIA_") and name.endswith("_CACHE_SECONDS") and name not in (*names, LLM_CACHE_SECONDS):
             raise ConfigurationError(f"{name} is set, which is no setting", remedy=f"Use one of {', '.join(names)}")
     return {
         system: reading.integer(environment, name, registry.settings_of(system).cache_seconds, 1, 86_400)

@@ -8,15 +8,17 @@ they may hold a password, so that their value is never told.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 from math import isfinite
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from sophia_assets.access.roles import EXECUTIVE
 from sophia_assets.errors import ConfigurationError
 from sophia_assets.sources import registry
 
+DEFAULT_EDITIONS = (EXECUTIVE, "sales_leader", "engineering_leader")
 WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 
 
@@ -92,6 +94,18 @@ def columns(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
                 f"{name} names {column!r}, which is no column", remedy="Write system.table.column, separated by commas"
             )
     return given
+
+
+def editions(environment: Mapping[str, str], name: str, allowed: Collection[str]) -> tuple[str, ...]:
+    """Roles separated by commas, each once; the executive's edition is always written, and comes first."""
+    text = environment.get(name)
+    given = [part.strip().lower() for part in text.split(",") if part.strip()] if text else list(DEFAULT_EDITIONS)
+    for role in given:
+        if role not in allowed:
+            raise ConfigurationError(
+                f"{name} names {role!r}, which is no role", remedy=f"Allowed: {', '.join(allowed)}, separated by commas"
+            )
+    return tuple(dict.fromkeys([EXECUTIVE, *given]))
 
 
 def timezone(environment: Mapping[str, str]) -> str:

@@ -5,12 +5,35 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
-from itertools import pairwise
 
-from sophia_assets.insight.materiality import CompanySize, complete_months, robust_spread, working_days_after
+from sophia_assets.insight.account_signs import MISSING_SHARE
+from sophia_assets.insight.materiality import (
+    MONTHS_OF_EFFECT,
+    SCORE_SPAN,
+    SMALL_SHARE,
+    CompanySize,
+    complete_months,
+    working_days_after,
+)
+from sophia_assets.insight.moves import (
+    LEAST_HISTORY,
+    RISES,
+    count_surprise,
+    missing_days,
+    move_surprise,
+    ratio_surprise,
+)
 from sophia_assets.insight.nouns import noun
 from sophia_assets.insight.stories import UNASSIGNED, Story, SuggestedAction
 from sophia_assets.metrics.facts import Fact, FactSet
+
+#: A company's own figures are watched one by one, so a move has to be out of the ordinary, not out of the question.
+HEADLINE_SIGMAS = 1.6
+#: What stands on a day is not compared where more days than this are missing before it.
+STALE_DAYS = 3
+DAYS_OF_A_MONTH = 30
+#: What is in the pipeline is worth what of it is usually won.
+_PIPELINE = frozenset({"pipeline_value", "pipeline_created", "slipped_value", "lost_value"})
 
 
 @dataclass(frozen=True)
@@ -69,7 +92,7 @@ def headline_changes(facts: FactSet, day: date, size: CompanySize) -> Iterator[S
             subject_id=headline.metric,
             subject_name=fact.label,
             fact_ids=(fact.id,),
-            effect=_effect(fact, size),
+            effect=_effect(facts, fact, size),
             action=SuggestedAction(f"Find out what moved {noun(fact).text}", UNASSIGNED, working_days_after(day, 5)),
         )
 
@@ -81,32 +104,61 @@ def headline_fact(facts: FactSet, headline: Headline) -> Fact | None:
 
 
 def is_material(facts: FactSet, headline: Headline, fact: Fact) -> bool:
-    """Whether a move is large enough, rests on enough cases, and stands out of the metric's own months."""
+    """Whether a move is large enough, rests on enough cases and on all days, and stands out of the metric's own."""
     if not fact.delta or fact.previous is None or fact.direction not in ("up", "down"):
         return False
-    if headline.counted_by is not None:
-        metric, least = headline.counted_by
-        cases = facts.total(metric, fact.period.key)
-        if cases is not None and min(cases.value, cases.previous or 0) < least:
-            return False
+    if not _all_days_known(fact) or not _enough_cases(facts, headline, fact):
+        return False
     if fact.previous and abs(fact.delta / fact.previous) < headline.least_change:
         return False
     if abs(fact.delta) < headline.least_delta:
         return False
-    if fact.period.key != "as_of":
-        return True
+    if fact.unit == "count" and abs(count_surprise(fact.value, fact.previous)) < RISES:
+        return False
     months = complete_months(facts, headline.metric)
-    usual = robust_spread([after - before for before, after in pairwise(months)])
-    return abs(fact.delta) >= 0.5 * usual
+    if len(months) <= LEAST_HISTORY:
+        return True
+    return abs(move_surprise(months, fact.delta, max(1.0, _length(fact) / DAYS_OF_A_MONTH))) >= HEADLINE_SIGMAS
 
 
-def _effect(fact: Fact, size: CompanySize) -> float:
-    """The move in US dollars: money as it is (a year of it where it recurs), the rest by rules of proportion."""
+def _all_days_known(fact: Fact) -> bool:
+    """Whether both sides of the comparison are known: data that ends early makes a fall of nothing."""
+    missing = missing_days(fact.period.end, fact.as_of)
+    return missing <= (STALE_DAYS if fact.period.key == "as_of" else MISSING_SHARE * _length(fact))
+
+
+def _enough_cases(facts: FactSet, headline: Headline, fact: Fact) -> bool:
+    """Whether enough stands behind both sides, and a ratio could not be so by the number of its cases alone."""
+    if headline.counted_by is None:
+        return True
+    metric, least = headline.counted_by
+    cases = facts.total(metric, fact.period.key)
+    if cases is None:
+        return True
+    before = cases.previous or 0.0
+    if min(cases.value, before) < least:
+        return False
+    if fact.metric == "win_rate" and min(fact.value, fact.previous or 0.0) > 0:
+        # Wins are known; how many deals were closed follows from the rate.
+        closed, closed_before = cases.value / fact.value, before / (fact.previous or 1.0)
+        return abs(ratio_surprise(fact.value, closed, fact.previous or 0.0, closed_before)) >= HEADLINE_SIGMAS
+    return True
+
+
+def _length(fact: Fact) -> int:
+    return (fact.period.end - fact.period.start).days + 1
+
+
+def _effect(facts: FactSet, fact: Fact, size: CompanySize) -> float:
+    """The move in US dollars, by the rules of `materiality`."""
     delta = abs(fact.delta or 0.0)
+    if fact.metric in _PIPELINE:
+        rate = facts.total("win_rate", "qtd")
+        return delta * (min(max(rate.value, 0.0), 1.0) if rate else 1.0)
     if fact.unit == "usd":
-        return delta * (12 if fact.metric.endswith("mrr") else 1)
+        return delta * (MONTHS_OF_EFFECT if fact.metric.endswith("mrr") else 1)
     if fact.metric == "win_rate":
         return delta * size.pipeline
     if fact.metric == "satisfaction_score":
-        return delta / 4 * size.monthly
-    return 0.01 * size.monthly
+        return delta / SCORE_SPAN * size.monthly
+    return SMALL_SHARE * size.monthly

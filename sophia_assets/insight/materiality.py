@@ -1,4 +1,17 @@
-"""What counts as material: sizes relative to the company's own, robust against outliers and small numbers."""
+"""What counts as material: sizes relative to the company's own, robust against outliers and small numbers.
+
+Stories are ranked by one effect in US dollars, whatever they are about:
+
+- `account_at_risk`, `churn`, `expansion`: a year of the recurring revenue that may go, went or came; what such an
+  account owes for long comes on top.
+- `overdue_payment`, `big_win`, `slipping_deal`, `stalled_stage`: the amount itself, once.
+- `competitor_pressure`: an average deal for each call more than before.
+- `rising_topic`, `bug_pile`: of a month's revenue the part that the rise is of all conversations, or of all open bugs.
+- `falling_usage`: of a year's recurring revenue the part of the use that was lost.
+- `metric_change`: money as it moved, a year of it where it recurs, and of pipeline what is usually won; the move of the
+  win rate times the open pipeline; a score's move as a part of its scale, of a month's revenue; anything else a
+  hundredth of that.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +22,12 @@ from statistics import median
 
 from sophia_assets.metrics.facts import Fact, FactSet
 
+#: What recurs counts for a year.
+MONTHS_OF_EFFECT = 12
+#: From the worst satisfaction score to the best.
+SCORE_SPAN = 4
+#: What a move is worth of a month's revenue where nothing better is known.
+SMALL_SHARE = 0.01
 #: Scales the median absolute deviation to the standard deviation of normal noise.
 _MAD_TO_SIGMA = 1.4826
 
@@ -67,17 +86,18 @@ class CompanySize:
         open_deals = [fact.value for fact in facts.by("pipeline_value", "as_of", "deal") if fact.value > 0]
         mrr = _value(facts.total("mrr", "as_of"))
         return cls(
-            monthly=mrr or (median(months) if months else 0.0),
+            monthly=mrr or max(0.0, median(months) if months else 0.0),
             mrr=mrr,
             pipeline=_value(facts.total("pipeline_value", "as_of")) or sum(open_deals),
-            average_deal=sum(months) / sum(won) if sum(won) else _value(average),
+            average_deal=max(0.0, sum(months) / sum(won) if sum(won) else _value(average)),
             median_open_deal=_median_open_deal(facts, open_deals),
             year_bookings=sum(fact.value for fact in facts.series("bookings", "month")),
         )
 
 
 def _value(fact: Fact | None) -> float:
-    return fact.value if fact else 0.0
+    """A total as a size: what a company owes on balance makes it no smaller than nothing."""
+    return max(0.0, fact.value) if fact else 0.0
 
 
 def _median_open_deal(facts: FactSet, listed: Sequence[float]) -> float:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from sophia_assets.insight.names import listed
 from sophia_assets.insight.nouns import noun
 from sophia_assets.insight.stories import Story
 from sophia_assets.insight.writing import DraftSentence
 from sophia_assets.metrics.facts import Fact, FactSet
+
+#: Signs that a sentence tells at most, and with how many stories there is room for so many, or for two of them.
+MOST_SIGNS = 3
+_FEW_STORIES, _SOME_STORIES = 3, 6
 
 
 def slot(fact: Fact, aspect: str = "value") -> str:
@@ -32,6 +37,7 @@ class Told:
 
     story: Story
     evidence: dict[str, Fact]
+    signs: int = MOST_SIGNS
 
     @property
     def name(self) -> str:
@@ -53,17 +59,25 @@ class Told:
         return f"is {word} to {outcome}"
 
 
-def tell_change(story: Story, facts: FactSet, number: int) -> DraftSentence:
-    """The story as something that happened; `number` is its place, so that neighbours differ in form."""
-    told = _told(story, facts)
+def tell_change(story: Story, facts: FactSet, number: int, signs: int = MOST_SIGNS) -> DraftSentence:
+    """The story as something that happened; `number` is its place, so that neighbours differ in form.
+
+    `signs` is how many of the signs behind it are told at most.
+    """
+    told = replace(_told(story, facts), signs=signs)
     if story.kind == "metric_change":
         return DraftSentence(_metric_change(told.main, number), story.id)
     return DraftSentence(_CHANGES[story.kind](told), story.id)
 
 
-def tell_risk(story: Story, facts: FactSet) -> DraftSentence:
-    """The story as something that may go wrong, with its likelihood."""
-    return DraftSentence(_RISKS[story.kind](_told(story, facts)), story.id)
+def tell_risk(story: Story, facts: FactSet, signs: int = MOST_SIGNS) -> DraftSentence:
+    """The story as something that may go wrong, with its likelihood and at most so many of the signs behind it."""
+    return DraftSentence(_RISKS[story.kind](replace(_told(story, facts), signs=signs)), story.id)
+
+
+def signs_that_fit(stories: int) -> int:
+    """How many signs each of so many stories can be told with, so that a briefing has room for all of them."""
+    return MOST_SIGNS if stories <= _FEW_STORIES else 2 if stories <= _SOME_STORIES else 1
 
 
 def decision(story: Story, facts: FactSet) -> DraftSentence:
@@ -100,14 +114,43 @@ def _metric_change(fact: Fact, number: int) -> str:
     return forms[number % len(forms)]
 
 
+def _move_of(fact: Fact, aspect: str = "delta") -> str:
+    """`fell 1.4 to 2.9`."""
+    return f"{slot(fact, 'moved')} {slot(fact, aspect)} to {slot(fact)}"
+
+
+def _use(fact: Fact, what: str) -> str:
+    return f"its use {_move_of(fact, 'change')} {what}" if fact.change_display else ""
+
+
+#: How each fact that is a sign is told; nothing where it has no such sign to tell.
+_SIGNS: dict[str, Callable[[Fact], str]] = {
+    "satisfaction_score": lambda fact: f"its satisfaction score {_move_of(fact)}" if _moved(fact) else "",
+    "churn_risk_mentions": lambda fact: f"leaving came up in {slot(fact)} calls" if fact.value > 1 else "",
+    "churn_signals": lambda fact: f"signs of leaving showed in {slot(fact)} conversations" if fact.value > 1 else "",
+    "daily_users": lambda fact: _use(fact, "users") if _moved(fact) else "",
+    "product_actions": lambda fact: _use(fact, "actions") if _moved(fact) else "",
+    "seats_in_use": lambda fact: f"its share of seats in use {_move_of(fact)}" if _moved(fact) else "",
+    "open_bugs": lambda fact: f"it has {slot(fact)} open bugs" if fact.value > 1 else "",
+    "bugs_reported": lambda fact: f"it reported {slot(fact)} bugs" if fact.value > 1 else "",
+    "worried_conversations": lambda fact: f"it had {slot(fact)} worried conversations" if fact.value > 1 else "",
+    "customer_health": lambda fact: f"its health score {_move_of(fact)}" if _moved(fact) else "",
+}
+
+
 def _account_signs(told: Told) -> str:
-    score, mentions = told.get("satisfaction_score"), told.get("churn_risk_mentions")
-    signs = []
-    if score is not None and _moved(score):
-        signs.append(f"its satisfaction score {slot(score, 'moved')} {slot(score, 'delta')} to {slot(score)}")
-    if mentions is not None:
-        signs.append(f"leaving came up in {slot(mentions)} {of_fact(mentions, 'call')}")
-    return " and ".join(signs)
+    """The strongest signs of an account, and what it owes where that is a story of its own."""
+    signs = [_SIGNS[metric](fact) for metric, fact in told.evidence.items() if metric in _SIGNS]
+    signs = [sign for sign in signs if sign]
+    owed = told.get("overdue_amount") if "overdue_payment" in told.story.also else None
+    if owed is not None:
+        return listed([*signs[: max(1, told.signs - 1)], f"it owes {slot(owed)} in overdue invoices"])
+    return listed(signs[: told.signs])
+
+
+def _debt(told: Told) -> str:
+    owed = told.get("overdue_amount") if "overdue_payment" in told.story.also else None
+    return f", and owes {slot(owed)} in overdue invoices" if owed is not None else ""
 
 
 def _account_facts(told: Told) -> str:
@@ -176,28 +219,45 @@ def _change_competitor(told: Told) -> str:
 
 
 def _owes(told: Told) -> str:
-    return f"owes {slot(told.main)} in overdue invoices{comparison(told.main)}"
+    return f"owes {slot(told.main)} in overdue invoices"
+
+
+def _beside_the_debt(told: Told) -> str:
+    """The strongest other sign, or else how the debt has moved: what signs count is of other days than a debt's."""
+    signs = _account_signs(replace(told, signs=1)) if told.signs > 1 else ""
+    return f", and {signs}" if signs else comparison(told.main)
 
 
 def _risk_overdue(told: Told) -> str:
-    return f"{told.name} {told.is_likely_to('pay later still', 'paying later still')}: it {_owes(told)}."
+    likely = told.is_likely_to("pay later still", "paying later still")
+    return f"{told.name} {likely}: it {_owes(told)}{_beside_the_debt(told)}."
 
 
 def _change_expansion(told: Told) -> str:
     fact, money = told.main, told.get("mrr")
     now = f" and now pays {slot(money)} a month" if money else ""
-    return f"{told.name} added {slot(fact)} a month {slot(fact, 'period')}{now}."
+    return f"{told.name} added {slot(fact)} a month {slot(fact, 'period')}{now}{_debt(told)}."
 
 
 def _change_churn(told: Told) -> str:
     fact, money = told.main, told.get("mrr")
     if money is not None and money.value > 0:
-        return f"{told.name} gave up {slot(fact)} a month {slot(fact, 'period')} and still pays {slot(money)} a month."
-    return f"{told.name} left {slot(fact, 'period')} and took {slot(fact)} a month with it."
+        stays = f" and still pays {slot(money)} a month{_debt(told)}"
+        return f"{told.name} gave up {slot(fact)} a month {slot(fact, 'period')}{stays}."
+    return f"{told.name} left {slot(fact, 'period')} and took {slot(fact)} a month with it{_debt(told)}."
 
 
 def _change_win(told: Told) -> str:
     return f"We won {told.name}, worth {slot(told.main)}, {slot(told.main, 'period')}."
+
+
+def _talked_of(told: Told) -> str:
+    fact = told.main
+    return f"was the topic of {slot(fact)} conversations {slot(fact, 'period')}{comparison(fact)}"
+
+
+def _product_use(told: Told) -> str:
+    return f"{_move_of(told.main, 'change')} actions"
 
 
 _CHANGES: dict[str, Callable[[Told], str]] = {
@@ -205,10 +265,13 @@ _CHANGES: dict[str, Callable[[Told], str]] = {
     "slipping_deal": _change_deal,
     "stalled_stage": _change_stage,
     "competitor_pressure": _change_competitor,
-    "overdue_payment": lambda told: f"{told.name} {_owes(told)}.",
+    "overdue_payment": lambda told: f"{told.name} {_owes(told)}{comparison(told.main)}.",
     "expansion": _change_expansion,
     "churn": _change_churn,
     "big_win": _change_win,
+    "rising_topic": lambda told: f"{told.name} {_talked_of(told)}.",
+    "bug_pile": lambda told: f"{told.name} has {slot(told.main)} open bugs{comparison(told.main)}.",
+    "falling_usage": lambda told: f"Use of the product {_product_use(told)} {slot(told.main, 'period')}.",
 }
 _RISKS: dict[str, Callable[[Told], str]] = {
     "account_at_risk": _risk_account,
@@ -229,4 +292,7 @@ _DECISIONS: dict[str, Callable[[Told], str]] = {
     "expansion": lambda told: f"what comes next for {told.name}, which added {slot(told.main)} a month",
     "churn": lambda told: f"how to win back {told.name}, which took {slot(told.main)} a month away",
     "big_win": lambda told: f"who looks after {told.name}, won for {slot(told.main)}",
+    "rising_topic": lambda told: f"how to answer {told.name}, which {_talked_of(told)}",
+    "bug_pile": lambda told: f"how {told.name} gets through its {slot(told.main)} open bugs",
+    "falling_usage": lambda told: f"how to win back use of the product, which {_product_use(told)}",
 }

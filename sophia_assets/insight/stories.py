@@ -45,7 +45,8 @@ class Story:
 
     `fact_ids` is its evidence, the decisive fact first. `effect` is in US dollars on one scale: a
     year of recurring revenue, or the amount once, whichever the subject has. `likelihood` is a word
-    of `LIKELIHOOD_SCALE`, for risks only.
+    of `LIKELIHOOD_SCALE`, for risks only. `also` are the kinds of stories about the same subject that this one tells
+    with its own.
     """
 
     id: str
@@ -58,12 +59,13 @@ class Story:
     effect: float
     action: SuggestedAction
     likelihood: str | None = None
+    also: tuple[str, ...] = ()
 
 
 def story_as_json(story: Story) -> dict[str, Any]:
     """The public JSON form of a story; `likelihood_range` is null where there is no likelihood."""
     data = asdict(story)
-    data["fact_ids"] = list(story.fact_ids)
+    data["fact_ids"], data["also"] = list(story.fact_ids), list(story.also)
     data["effect"] = round(story.effect, 2)
     data["action"] = {"verb": story.action.verb, "owner": story.action.owner, "due": story.action.due.isoformat()}
     bounds = LIKELIHOOD_SCALE.get(story.likelihood or "")

@@ -57,9 +57,10 @@ GOOD_DOWN = {
     "churn_risk_mentions",
     "days_in_stage",
     "open_bugs",
+    "worried_conversations",
     "cycle_time_days",
 }
-NEUTRAL = {"renewals_due", "days_to_renewal"}
+NEUTRAL = {"renewals_due", "days_to_renewal", "topic_conversations"}
 SYSTEMS = {
     "snowflake": (
         "mrr",
@@ -75,9 +76,17 @@ SYSTEMS = {
         "satisfaction_score",
         "satisfaction_responses",
     ),
-    "gong": ("calls", "call_minutes", "customers_spoken_to", "competitor_mentions", "churn_risk_mentions"),
+    "gong": (
+        "calls",
+        "call_minutes",
+        "customers_spoken_to",
+        "competitor_mentions",
+        "churn_risk_mentions",
+        "worried_conversations",
+        "topic_conversations",
+    ),
     "linear": ("issues_completed", "cycle_time_days", "open_bugs"),
-    "redis": ("product_actions", "active_accounts"),
+    "redis": ("product_actions", "active_accounts", "daily_users"),
 }
 #: The systems that the sample company uses.
 IN_USE = ("hubspot", "gong", "snowflake", "linear", "redis")
@@ -307,6 +316,40 @@ def _accounts() -> list[Fact]:
     ]
 
 
+def _signs() -> list[Fact]:
+    """What other systems show of the accounts, and what many of them have in common."""
+    users = [82, 210, 164, 93, 120, 77, 64, 58, 41, 39, 30, 22]
+    before = [121, 207, 160, 95, 118, 76, 65, 57, 42, 38, 31, 22]
+    named = list(ACCOUNTS.items())
+    return [
+        *breakdown(
+            "daily_users",
+            "last_30d",
+            "account",
+            [(i, name, now, then) for (i, name), now, then in zip(named, users, before, strict=True)],
+        ),
+        *breakdown(
+            "open_bugs",
+            "as_of",
+            "account",
+            [("1001", ACCOUNTS["1001"], 5, 1), ("1004", ACCOUNTS["1004"], 2, 2), ("1009", ACCOUNTS["1009"], 2, 1)],
+        ),
+        *breakdown(
+            "worried_conversations",
+            "last_30d",
+            "account",
+            [("1001", ACCOUNTS["1001"], 4, 1), ("1005", ACCOUNTS["1005"], 6, 1), ("1008", ACCOUNTS["1008"], 2, 1)],
+        ),
+        *breakdown(
+            "topic_conversations",
+            "last_30d",
+            "topic",
+            [("Pricing", "Pricing", 19, 17), ("Support issues", "Support issues", 38, 6), ("Praise", "Praise", 12, 2)],
+        ),
+        *breakdown("open_bugs", "as_of", "team", [("Platform", "Platform", 48, 19), ("Apps", "Apps", 11, 12)]),
+    ]
+
+
 def _deals() -> list[Fact]:
     open_deals = [
         ("d1", "Woodgrove Bank: branch rollout", 412_000.0),
@@ -374,7 +417,8 @@ def _series() -> list[Fact]:
 def sample_facts(systems: Iterable[str] = IN_USE, rename: Mapping[str, str] | None = None) -> FactSet:
     """The company's facts from the given systems; `rename` maps names to others, for names that attack."""
     wanted, names = set(systems), rename or {}
-    facts = [fact for fact in [*_totals(), *_accounts(), *_deals(), *_series()] if system_of(fact.metric) in wanted]
+    everything = [*_totals(), *_accounts(), *_signs(), *_deals(), *_series()]
+    facts = [fact for fact in everything if system_of(fact.metric) in wanted]
     for fact in facts:
         object.__setattr__(fact, "dimensions", {key: names.get(name, name) for key, name in fact.dimensions.items()})
     return FactSet(facts)

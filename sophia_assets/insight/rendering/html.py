@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,20 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from sophia_assets.insight.briefing import Briefing, Section, Sentence
+from sophia_assets.insight.charts import Chart
 from sophia_assets.insight.names import safe_name
-from sophia_assets.insight.rendering.evidence import Evidence, freshness_rows, local_time, verification_sentence
+from sophia_assets.insight.rendering.evidence import (
+    Evidence,
+    EvidenceRow,
+    freshness_rows,
+    local_time,
+    verification_sentence,
+)
+from sophia_assets.insight.rendering.provenance import provenance
+from sophia_assets.insight.rendering.quoting import ShownQuote, shown_quotes
 from sophia_assets.insight.rendering.segments import action_text, segments
-from sophia_assets.insight.rendering.svg import draw
-from sophia_assets.insight.slots import day_phrase, due_phrase
+from sophia_assets.insight.rendering.svg import SHORT_SLOTS, draw
+from sophia_assets.insight.slots import due_phrase
 from sophia_assets.insight.stories import LIKELIHOOD_SCALE, UNASSIGNED
 
 
@@ -33,30 +43,69 @@ def _template() -> Template:
 
 def render_html(briefing: Briefing) -> str:
     """The whole briefing as a page, for a screen of any size and for paper."""
-    evidence, request = Evidence(briefing), briefing.request
+    evidence, request, quotes = Evidence(briefing), briefing.request, shown_quotes(briefing)
+    anchors = _Anchors(evidence)
+    bottom_line = [_sentence(briefing, sentence, evidence) for sentence in briefing.bottom_line]
+    bottom_anchor = anchors.next([row for sentence in bottom_line for row in sentence["evidence"]])
     return _template().render(
         company=request.company_name,
         title=briefing.title,
-        day=f"{request.date:%A}, {day_phrase(request.date)}",
+        day=request.kind.covered(request.date),
         iso_day=request.date.isoformat(),
-        bottom_line=[_sentence(briefing, sentence, evidence) for sentence in briefing.bottom_line],
-        sections=[_section(briefing, section, evidence) for section in briefing.sections],
-        charts=[{"chart": chart, "svg": draw(chart) if chart.points else None} for chart in briefing.charts],
+        bottom_line=bottom_line,
+        bottom_anchor=bottom_anchor,
+        since=briefing.since_last,
+        sections=[_section(briefing, section, evidence, quotes, anchors) for section in briefing.sections],
+        charts=[_chart(chart) for chart in briefing.charts],
         confidence=briefing.confidence,
         freshness=freshness_rows(briefing),
         likelihoods=_likelihoods(briefing),
         verification=verification_sentence(briefing),
+        provenance=provenance(briefing),
         evidence=evidence.rows,
+        quotes=list(quotes.values()),
+        anchors=anchors.of_fact,
         generated=local_time(request.generated_at, ZoneInfo(request.timezone)),
         timezone=request.timezone,
-        writer=briefing.writer,
     )
 
 
-def _section(briefing: Briefing, section: Section, evidence: Evidence) -> dict[str, Any]:
-    sentences = [
-        _sentence(briefing, sentence, evidence, is_action=section.key == "actions") for sentence in section.sentences
-    ]
+class _Anchors:
+    """Gives every sentence with evidence an anchor, so that the evidence leads back to where it is first told."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self._evidence = evidence
+        self._count = 0
+        self.of_fact: dict[int, str] = {}
+
+    def next(self, rows: list[EvidenceRow]) -> str:
+        self._count += 1
+        for row in rows:
+            self.of_fact.setdefault(row.number, f"s{self._count}")
+        return f"s{self._count}"
+
+
+def _chart(chart: Chart) -> dict[str, Any]:
+    is_breakdown = chart.kind == "bars"
+    return {
+        "chart": chart,
+        "svg": draw(chart) if chart.points else None,
+        "is_wide": chart.slots > SHORT_SLOTS or is_breakdown,
+        "head": "Stage" if is_breakdown else "Week from" if chart.id.endswith("_week") else "Month",
+    }
+
+
+def _section(
+    briefing: Briefing,
+    section: Section,
+    evidence: Evidence,
+    quotes: Mapping[tuple[str, int], ShownQuote],
+    anchors: _Anchors,
+) -> dict[str, Any]:
+    sentences = []
+    for place, sentence in enumerate(section.sentences):
+        shown = _sentence(briefing, sentence, evidence, is_action=section.key == "actions")
+        sentences.append(shown | {"anchor": anchors.next(shown["evidence"]), "quote": quotes.get((section.key, place))})
     return {"key": section.key, "title": section.title, "sentences": sentences}
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -26,8 +25,11 @@ from sophia_assets.control.flag_commands import flags
 from sophia_assets.drill.commands import drill
 from sophia_assets.errors import ConfigurationError, SophiaError
 from sophia_assets.home import Home, current_home
+from sophia_assets.insight.briefing_commands import briefing
+from sophia_assets.llm.usage_commands import usage
 from sophia_assets.metrics.commands import metrics
-from sophia_assets.settings import PROJECT_ROOT, Settings, load_settings, parse_date
+from sophia_assets.options import DAY
+from sophia_assets.settings import PROJECT_ROOT, Settings, load_settings
 
 if TYPE_CHECKING:
     from sophia_assets.sandbox.config import SandboxConfig
@@ -47,14 +49,6 @@ class _OneLineErrors(click.Group):
             context.exit(130)
 
 
-class _Day(click.ParamType[date]):
-    name = "YYYY-MM-DD"
-
-    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> date:
-        return value if isinstance(value, date) else parse_date(str(value), param.opts[0] if param else "the date")
-
-
-_DAY = _Day()
 _FOLDER = click.Path(path_type=Path)
 
 
@@ -68,10 +62,12 @@ main.add_command(metrics)
 main.add_command(flags)
 main.add_command(circuit)
 main.add_command(drill)
+main.add_command(briefing)
+main.add_command(usage)
 
 
 @main.command()
-@click.option("--date", "day", type=_DAY, help="Briefing day (default: the last complete one).")
+@click.option("--date", "day", type=DAY, help="Briefing day (default: the last complete one).")
 @click.option("--seed", type=click.IntRange(min=0), help="Which simulated company.")
 @click.option("--days", type=click.IntRange(30, 3660), help="Days of history of a new simulated company.")
 @click.option("--data", "data_dir", type=_FOLDER, help="Serve this folder of exports instead of a simulated company.")
@@ -118,28 +114,6 @@ def run(day: date | None, seed: int | None, days: int | None, data_dir: Path | N
 
 
 @main.group()
-def briefing() -> None:
-    """Read the briefings that have been written."""
-
-
-@briefing.command("show")
-@click.option("--date", "day", type=_DAY, help="Which day (default: the newest).")
-@click.option("--json", "as_json", is_flag=True, help="The briefing with its evidence.")
-def briefing_show(day: date | None, as_json: bool) -> None:
-    """Print a briefing."""
-    from sophia_assets.insight.archive import BriefingArchive
-
-    archive = BriefingArchive(current_home(load_settings()).briefings)
-    content = archive.read(day)
-    if as_json:
-        click.echo(json.dumps(content, indent=1, ensure_ascii=False))
-    else:
-        markdown = archive.files(date.fromisoformat(content["date"])).markdown.read_text(encoding="utf-8")
-        # A terminal renders no Markdown, so the signs that keep names from being taken for it are in the way.
-        click.echo(re.sub(r"\\([^A-Za-z0-9\s])", r"\1", markdown))
-
-
-@main.group()
 def sandbox() -> None:
     """Stand-ins for the business systems, on loopback."""
 
@@ -149,8 +123,8 @@ def _sandbox_options(function: Any) -> Any:
         [
             click.option("--seed", type=click.IntRange(min=0), help="Which simulated company."),
             click.option("--scale", type=click.FloatRange(min=0.01), default=1.0, show_default=True),
-            click.option("--as-of", type=_DAY, help="The company's last day (default: yesterday)."),
-            click.option("--start", type=_DAY, help="Its first day (default: 18 months before)."),
+            click.option("--as-of", type=DAY, help="The company's last day (default: yesterday)."),
+            click.option("--start", type=DAY, help="Its first day (default: 18 months before)."),
         ]
     ):
         function = option(function)

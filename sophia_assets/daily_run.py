@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from sophia_assets.errors import ConfigurationError, DateOutOfRange, SophiaError
 from sophia_assets.home import CompanyIdentity, Home, history_start_of, home_for, make_current
+from sophia_assets.insight.kinds import DAILY, WEEKLY
 from sophia_assets.interrupts import remembered_interrupts
 from sophia_assets.quality.tables import cross_table_checks
 from sophia_assets.sandbox.config import EARLIEST_SIMULATED_DAY, default_start
@@ -278,15 +279,30 @@ class _Execution:
         self._problems += [f"{'.'.join(item.asset_key.path)}.{item.check_name}" for item in failed]
 
     def write_briefing(self) -> None:
-        """Builds models and facts and writes the briefing. Raises SophiaError where that fails."""
+        """Builds models and facts and writes the briefing, and the review of a week that ends on this day.
+
+        Raises SophiaError where that fails.
+        """
+        from sophia_assets.orchestration.delivery_assets import delivered_key
+
         self.say("Building models, facts and the briefing")
         graph = self.definitions.resolve_asset_graph()
         groups = {"staging", "marts", "insight"}
-        keys = {key for key in graph.get_all_asset_keys() if graph.get(key).group_name in groups}
-        checks = {key for key in graph.asset_check_keys if key.asset_key in keys}
-        result = self._execute(self.jobs.BRIEFING_JOB, assets=keys, checks=checks, day=self.day)
+        review = self.dg.AssetKey(["insight", WEEKLY.key])
+        keys = {key for key in graph.get_all_asset_keys() if graph.get(key).group_name in groups} - {review}
+        self._write(self.jobs.BRIEFING_JOB, "the briefing", keys | {delivered_key(DAILY)}, self.day)
+        monday = self.day - timedelta(days=WEEKLY.days - 1)
+        weeks = self.definitions.resolve_job_def(self.jobs.WEEKLY_JOB).partitions_def
+        if WEEKLY.is_due(self.day) and weeks and weeks.has_partition_key(monday.isoformat()):
+            self.say("Writing the week's business review")
+            self._write(self.jobs.WEEKLY_JOB, "the weekly review", {review, delivered_key(WEEKLY)}, monday)
+
+    def _write(self, job: str, what: str, keys: set[Any], partition: date) -> None:
+        """Makes the assets with their checks, and says which of these did not pass."""
+        checks = {key for key in self.definitions.resolve_asset_graph().asset_check_keys if key.asset_key in keys}
+        result = self._execute(job, assets=keys, checks=checks, day=partition)
         if not result.success:
-            raise SophiaError(f"the briefing could not be written ({_why(result)})", remedy="See the run in `make ui`")
+            raise SophiaError(f"{what} could not be written ({_why(result)})", remedy="See the run in `make ui`")
         for evaluation in result.get_asset_check_evaluations():
             if not evaluation.passed:
                 word = "warning" if evaluation.severity == self.dg.AssetCheckSeverity.WARN else "FAILED"

@@ -6,14 +6,23 @@ briefing is built and checked (`insight`), who may see what (`access`), or Dagst
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
+from sophia_assets.access.roles import EXECUTIVE, may_see, may_see_area, visible_facts
+from sophia_assets.control.published import Register
 from sophia_assets.insight.archive import BriefingArchive, BriefingFiles
 from sophia_assets.insight.briefing import Briefing, build_briefing
+from sophia_assets.insight.candidates import find_stories
+from sophia_assets.insight.evidence import seal_digest
 from sophia_assets.insight.grounds import owners_of
 from sophia_assets.insight.kinds import DAILY, BriefingKind
+from sophia_assets.insight.last_time import LastBriefing
+from sophia_assets.insight.names import safe_name, with_safe_names
 from sophia_assets.insight.offline_writer import OfflineWriter
+from sophia_assets.insight.quotes import Quote, read_quotes
 from sophia_assets.insight.rollouts import facts_still_served, with_rollouts
 from sophia_assets.insight.writing import BriefingRequest, Writer
 from sophia_assets.metrics.facts import FactSet
@@ -22,19 +31,55 @@ if TYPE_CHECKING:
     from sophia_assets.services import Services
 
 
+@dataclass(frozen=True)
+class Edition:
+    """A briefing as it was written for one role, and where it lies."""
+
+    role: str
+    briefing: Briefing
+    files: BriefingFiles
+
+
 class Publisher:
     """Writes the briefings of one home."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
 
-    def write(self, day: date, facts: FactSet, kind: BriefingKind = DAILY) -> tuple[Briefing, BriefingFiles]:
-        """Builds, verifies and files the briefing of a day."""
-        briefing = build_briefing(self.request(day, facts, kind), self.writer())
-        return briefing, BriefingArchive(self._services.home.briefings).write(briefing)
+    @property
+    def archive(self) -> BriefingArchive:
+        """The home's briefings."""
+        return BriefingArchive(self._services.home.briefings)
 
-    def request(self, day: date, facts: FactSet, kind: BriefingKind = DAILY) -> BriefingRequest:
-        """Everything that a day's briefing is made of."""
+    def write(self, day: date, facts: FactSet, kind: BriefingKind = DAILY) -> tuple[Edition, ...]:
+        """Builds, verifies and files the editions of a briefing for `day`, the executive's first."""
+        whole, writer = self._whole_request(day, facts, kind), self.writer()
+        return tuple(
+            self._filed(build_briefing(self._edition(whole, role), writer)) for role in self._services.settings.editions
+        )
+
+    def request(self, day: date, facts: FactSet, kind: BriefingKind = DAILY, role: str = EXECUTIVE) -> BriefingRequest:
+        """Everything that one edition of a briefing is made of: nothing in it that `role` may not see."""
+        return self._edition(self._whole_request(day, facts, kind), role)
+
+    def writer(self) -> Writer:
+        """Who writes, by setting."""
+        settings = self._services.settings.llm
+        if not settings.chain:
+            return OfflineWriter()
+        from sophia_assets.insight.llm_writer import LlmWriter
+
+        return LlmWriter(self._services.language_models, settings.deadline_seconds, name=settings.writer)
+
+    def _filed(self, briefing: Briefing) -> Edition:
+        """Writes the files, and enters their seal in the register, where a rewriting of them shows."""
+        request, files = briefing.request, self.archive.write(briefing)
+        register = Register(self._services.control)
+        register.enter(request.kind.key, request.date, request.role, seal_digest(files.manifest.read_bytes()))
+        return Edition(request.role, briefing, files)
+
+    def _whole_request(self, day: date, facts: FactSet, kind: BriefingKind) -> BriefingRequest:
+        """What all editions are cut from, with every fact."""
         services = self._services
         company = services.home.company()
         with services.warehouse.session():
@@ -45,13 +90,34 @@ class Publisher:
             company_name=(company.name if company else None) or services.settings.company_name,
             date=day,
             timezone=services.settings.timezone,
-            facts=facts_still_served(facts, serving.shares),
+            facts=with_safe_names(facts_still_served(facts, serving.shares)),
             statuses=with_rollouts(statuses, facts, serving.shares, switched_off),
             generated_at=datetime.now(UTC),
-            owners=owners,
+            owners={subject: safe_name(owner) for subject, owner in owners.items()},
             kind=kind,
         )
 
-    def writer(self) -> Writer:
-        """Who writes, by setting."""
-        return OfflineWriter()
+    def _edition(self, whole: BriefingRequest, role: str) -> BriefingRequest:
+        """The request of one role: facts first, since stories, charts, gaps and prompts are made of them."""
+        request = replace(whole, role=role, facts=visible_facts(role, whole.facts), last=self._last(whole, role))
+        return replace(request, quotes=self._quotes(request)) if may_see_area(role, "customer") else request
+
+    def _last(self, request: BriefingRequest, role: str) -> LastBriefing | None:
+        """The reader's briefing before this one, as far as the role may see it by today's rules; None where there is
+        none, or where it cannot be read."""
+        content = self.archive.before(request.date, request.kind, role)
+        try:
+            return LastBriefing.from_json(content).seen_by(lambda metric: may_see(role, metric)) if content else None
+        except (AttributeError, KeyError, TypeError, ValueError):
+            return None
+
+    def _quotes(self, request: BriefingRequest) -> Mapping[str, tuple[Quote, ...]]:
+        """What was said at the accounts of the stories, of systems that are served as they were when it was counted."""
+        stories = find_stories(request.facts, request.date, request.owners)
+        accounts = [story.subject_id for story in stories if story.subject_type == "account"]
+        rollouts = {status.system: status.rollout for status in request.statuses}
+        with self._services.warehouse.session():
+            found = read_quotes(self._services.warehouse, accounts, request.date, request.timezone)
+        served = {system for system, rollout in rollouts.items() if not (rollout.is_withheld or rollout.has_changed)}
+        kept = {account: tuple(each for each in quotes if each.system in served) for account, quotes in found.items()}
+        return {account: quotes for account, quotes in kept.items() if quotes}

@@ -91,8 +91,8 @@ def main() -> None:
             page.goto(newest.as_uri())
             page.screenshot(path=IMAGES / "briefing.png")
         with running_ui(environment) as address, browser_page(1500, 1500) as page:
-            page.goto(f"{address}/assets/insight/executive_briefing?view=lineage&lineageScope=upstream&lineageDepth=6")
-            page.get_by_text("executive_briefing").last.wait_for()
+            page.goto(f"{address}/assets/insight/daily_briefing?view=lineage&lineageScope=upstream&lineageDepth=6")
+            page.get_by_text("daily_briefing").last.wait_for()
             # The graph draws itself in steps and tells nobody when it has finished.
             page.wait_for_timeout(8_000)
             page.screenshot(path=IMAGES / "assets.png")

@@ -25,7 +25,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISION = "0003"
+REVISION = "0004"
 VERSION_TABLE = "control_version"
 
 
@@ -229,4 +229,15 @@ deliveries = Table(
     Column("tries", Integer, nullable=False),
     Column("receipt", String(200), nullable=False),
     Column("problem", Text, nullable=False),
+)
+
+# The seal of each briefing as it was published, apart from its files.
+published = Table(
+    "published",
+    metadata,
+    Column("kind", String(100), primary_key=True),
+    Column("day", String(10), primary_key=True),  # ISO 8601
+    Column("role", String(100), primary_key=True),
+    Column("digest", String(64), nullable=False),  # of its manifest
+    Column("published_at", Moment, nullable=False),
 )

@@ -19,7 +19,7 @@ from sophia_assets.sources import registry
 CHECK = "circuit_closed"
 PROBE_JOB = "probe_system"
 BRIEFING_JOB = "daily_briefing"
-BRIEFING = "insight.executive_briefing"
+BRIEFING = "insight.daily_briefing"
 # A step that takes longer than this (seconds) is one that does not happen.
 LONGEST_STEP_S = 240.0
 _LOOK_S = 0.5

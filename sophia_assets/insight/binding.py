@@ -5,24 +5,32 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import pairwise
 
 from sophia_assets.insight import lexicon
 from sophia_assets.insight.figures import Figure, read_figure, same_figure
-from sophia_assets.insight.mentions import NAME_MASK, Reading, Span
+from sophia_assets.insight.mentions import NAME_MASK, TREND, Reading, Span, Term
 from sophia_assets.insight.names import safe_name
 from sophia_assets.insight.nouns import catalog_nouns
+from sophia_assets.insight.roles import LOCATED, RANKS_NEXT, belongs_to_next, is_owner, is_set_beside, roles_of
 from sophia_assets.insight.slots import period_phrase, previous_period_phrase
 from sophia_assets.metrics.facts import Fact
 
-_MOVE = "|".join(sorted([*lexicon.DIRECTIONS, *lexicon.JUDGEMENTS]))
-_CHANGE_BEFORE = re.compile(rf"(?i)\b(?:{_MOVE})(?:\s(?:by|of|another|a further))?\s*$")
-_CHANGE_AFTER = re.compile(r"(?i)^\s(?:higher|lower|more|fewer|less|up|down|better|worse)\b")
-_PREVIOUS_BEFORE = re.compile(r"(?i)\b(?:from|against|versus|compared (?:with|to)|after|instead of)(?:\sthe)?\s*$")
-_TARGET_BEFORE = re.compile(r"(?i)\b(?:target|goal)(?:\sof|\sis)?\s*$")
-_RUN_RATE_BEFORE = re.compile(r"(?i)\brun-rate of\s*$")
-_SHARE_AFTER = re.compile(r"(?i)^\sof\b")
+#: A comparison with a time, which makes a difference or an earlier value of what stands before it.
+_COMPARES = re.compile(r"(?i)\b(?:since|from|than|against|(?:compared|relative) (?:with|to))(?:\s(?:at|in|on))?\s$")
+#: A sentence that begins with circumstances and comes to its subject behind a comma.
+_INTRODUCED = re.compile(rf"(?i)^\s*(?:with|at|in|for|of|after)\s[^{NAME_MASK};:.]*?,\s(?=[{NAME_MASK}])")
+#: The nouns that stand for what a breakdown ranks.
+_RANKED: dict[str, tuple[str, ...]] = {
+    "account": ("account", "customer"),
+    "deal": ("deal",),
+    "owner": ("seller",),
+    "stage": ("stage",),
+    "competitor": ("competitor",),
+    "team": ("team",),
+}
 _PREPOSITION = re.compile(r"(?i)\b(?:from|since|than|with|against|to|of|at|by|on|in|for|over|before|after)\s$")
-_BELONGS_TO_NEXT = re.compile(rf"(?i)^\s(?:\w+\s){{0,2}}(?:from|with|at|for|in|by|of|to)\s(?:the\s)?(?={NAME_MASK})")
 
 
 @dataclass(frozen=True)
@@ -37,11 +45,11 @@ class Binding:
 
 def bind_figure(reading: Reading, figure: Figure, cited: Sequence[Fact]) -> Binding:
     """Finds the cited facts that have this figure in this role, about this subject and metric."""
-    same = [(fact, aspect) for fact in cited for aspect, _ in _matching(fact, figure)]
+    same = [(fact, aspect) for fact in cited for aspect in _matching(fact, figure)]
     if not same:
         shown = {display for fact in cited for _, display, _ in _aspects(fact)}
         return Binding(figure, (), "no cited fact has this figure", ", ".join(sorted(shown)) or None)
-    roles = _roles(reading, figure)
+    roles = roles_of(reading, figure)
     in_role = [(fact, aspect) for fact, aspect in same if aspect in roles]
     if not in_role:
         return Binding(figure, (), f"the figure is a {same[0][1]}, not a {' or '.join(sorted(roles))}")
@@ -58,16 +66,17 @@ def bind_figure(reading: Reading, figure: Figure, cited: Sequence[Fact]) -> Bind
         return Binding(
             figure, (), f"the figure is {about[0][0].label}, not what the sentence calls it", about[0][0].label
         )
-    counted = _counted(reading, figure)
+    if figure.unit == "rank":
+        meant = [(fact, aspect) for fact, aspect in meant if ranks_what_follows(reading, figure.end, fact)]
+    counted = None if figure.unit == "rank" else _counted(reading, figure)
     right = [
         (fact, aspect)
         for fact, aspect in meant
         if counted is None or (figure.unit in ("number", "days") and fact.metric in counted)
     ]
     if not right:
-        return Binding(
-            figure, (), f"the figure does not count what stands behind it: it is {meant[0][0].label}", meant[0][0].label
-        )
+        label = about[0][0].label
+        return Binding(figure, (), f"the figure does not count what stands behind it: it is {label}", label)
     return Binding(figure, tuple(right))
 
 
@@ -128,6 +137,12 @@ def settle(reading: Reading, bindings: Sequence[Binding]) -> list[Binding]:
         named = tuple(pair for pair in binding.facts if pair[1] == "value" and period_phrase(pair[0].period) in spoken)
         settled.append(replace(binding, facts=named or binding.facts))
         shown |= {fact.id for fact, aspect in settled[-1].facts if aspect == "value"}
+    for place, (earlier, binding) in enumerate(pairwise(settled), 1):
+        if binding.facts and is_set_beside(reading, binding.figure):
+            alike = {(fact.metric, fact.period.key) for fact, _ in earlier.facts}
+            fitting = tuple(pair for pair in binding.facts if (pair[0].metric, pair[0].period.key) in alike)
+            problem = "" if fitting else "what is compared is not the same metric over the same time"
+            settled[place] = replace(binding, facts=fitting, problem=problem)
     for place, binding in enumerate(settled):
         compares = binding.facts and all(aspect in ("delta", "change", "previous") for _, aspect in binding.facts)
         if compares and shown:
@@ -139,22 +154,36 @@ def settle(reading: Reading, bindings: Sequence[Binding]) -> list[Binding]:
 
 def bound_to(reading: Reading, span: Span, bindings: Sequence[Binding]) -> Binding | None:
     """The figure that a direction word goes with: the next in its clause, else the last in it, else the last before."""
+    if span.text.lower() in lexicon.FIRST_RANK and (ahead := RANKS_NEXT.match(reading.rest[span.end :])):
+        return next((b for b in bindings if b.figure.start >= span.end + ahead.end()), None)
     clause = reading.clause_of(span.start)
     same = [binding for binding in bindings if reading.clause_of(binding.figure.start) == clause]
     after = [binding for binding in same if binding.figure.start >= span.end]
     before = [binding for binding in same if binding.figure.end <= span.start]
     earlier = [binding for binding in bindings if binding.figure.end <= span.start]
-    return next(iter(after), None) or next(reversed(before), None) or next(reversed(earlier), None)
+    found = next(iter(after), None) or next(reversed(before), None) or next(reversed(earlier), None)
+    if found is None and span.text.lower() in lexicon.FIRST_RANK:
+        # A rank stands beside its subject and is borne out by what is said of it next.
+        return next((binding for binding in bindings if binding.figure.start >= span.end), None)
+    return found
 
 
-def direction_problem(span: Span, binding: Binding | None) -> str | None:
+def ranks_what_follows(reading: Reading, end: int, fact: Fact) -> bool:
+    """Whether the noun behind a rank that ends at `end` is what the fact's breakdown ranks; others rank nothing."""
+    match = re.match(r"\s([a-z]+?)s?\b", reading.rest[end:])
+    dimensions = [dimension for dimension, nouns in _RANKED.items() if match and match[1] in nouns]
+    return not dimensions or bool(set(dimensions) & set(fact.dimensions))
+
+
+def direction_problem(reading: Reading, span: Span, binding: Binding | None) -> str | None:
     """Why a word of direction, judgement or rank is not borne out by the figure it goes with, or None."""
     if binding is None or not binding.facts:
         return "no supported figure goes with this word"
     word = span.text.lower()
     facts = [fact for fact, _ in binding.facts]
     if word in lexicon.FIRST_RANK:
-        return None if all(fact.rank == 1 for fact in facts) else "the figure is not ranked first"
+        first = all(fact.rank == 1 and ranks_what_follows(reading, span.end, fact) for fact in facts)
+        return None if first else "the figure is not ranked first"
     if word in lexicon.UNCHANGED:
         return None if all(_sign(fact) == 0 for fact in facts) else "the figure has changed"
     if word in lexicon.JUDGEMENTS:
@@ -172,8 +201,12 @@ def period_problem(reading: Reading, span: Span, bindings: Sequence[Binding]) ->
     after = [binding for binding in same if binding.figure.start >= span.end]
     earlier = [binding for binding in bindings if binding.figure.end <= span.start]
     later = [binding for binding in bindings if binding.figure.start >= span.end]
+    if not reading.text[: span.start].strip():
+        # `So far this quarter bookings rose from $1 to $2` is about the second.
+        after, later = ([b for b in found if not _is_previous(b)] for found in (after, later))
     binding = (
-        next(reversed(before), None)
+        _located_by(reading, span, bindings)
+        or next(reversed(before), None)
         or next(iter(after), None)
         or next(reversed(earlier), None)
         or next(iter(later), None)
@@ -186,14 +219,37 @@ def period_problem(reading: Reading, span: Span, bindings: Sequence[Binding]) ->
 
 def _phrases(reading: Reading, span: Span, fact: Fact, aspect: str) -> Iterator[str]:
     """The ways in which a figure's period may be named where `span` stands."""
-    governed = bool(_PREPOSITION.search(reading.text[: span.start]))
-    after = reading.text[span.end :]
-    if not governed and aspect != "previous" and not after.startswith(" of "):
-        yield period_phrase(fact.period)
+    before, after = reading.text[: span.start], reading.text[span.end :]
+    governed = _PREPOSITION.search(before)
+    if not governed:
+        if aspect != "previous" and not after.startswith(" of "):
+            yield period_phrase(fact.period)
+        return
+    if not fact.previous_period or before.endswith("of "):
+        return
     # `from 18 February to $5` would put a day where a value belongs.
-    misplaced = after.startswith(" to ") or reading.text[: span.start].endswith("of ")
-    if governed and not misplaced and fact.previous_period and (aspect == "previous" or _sign(fact)):
+    if before.lower().endswith("from ") and after.startswith(" to "):
+        return
+    compares = _sign(fact) and (
+        _COMPARES.search(before) or (aspect in ("delta", "change") and before.endswith(" on ") and not _is_a_day(fact))
+    )
+    if aspect == "previous" or compares:
         yield previous_period_phrase(fact.period, fact.previous_period)
+
+
+def _located_by(reading: Reading, span: Span, bindings: Sequence[Binding]) -> Binding | None:
+    """The figure that a time leads to: `at the same point last quarter, it was $5`."""
+    found = [b for b in bindings if b.figure.start >= span.end]
+    is_led = bool(found) and LOCATED.match(reading.text[span.end : found[0].figure.start])
+    return found[0] if is_led else None
+
+
+def _is_previous(binding: Binding) -> bool:
+    return bool(binding.facts) and all(aspect == "previous" for _, aspect in binding.facts)
+
+
+def _is_a_day(fact: Fact) -> bool:
+    return fact.period.start == fact.period.end
 
 
 def _sign(fact: Fact) -> int:
@@ -214,6 +270,7 @@ def _aspects(fact: Fact) -> Iterator[tuple[str, str, float]]:
         ("share", fact.share_display, fact.share),
         ("target", fact.target_display, fact.target),
         ("run_rate", fact.run_rate_display, fact.run_rate),
+        ("trend", fact.trend_display, None if fact.trend is None else 0.0),
     ):
         if display is not None and raw is not None:
             yield aspect, display, raw
@@ -221,46 +278,44 @@ def _aspects(fact: Fact) -> Iterator[tuple[str, str, float]]:
         yield "rank", f"{fact.rank}th", fact.rank
 
 
-def _matching(fact: Fact, figure: Figure) -> Iterator[tuple[str, str]]:
+def _matching(fact: Fact, figure: Figure) -> Iterator[str]:
+    """The aspects of a fact that a figure can show."""
     for aspect, display, raw in _aspects(fact):
-        true = read_figure(display)
-        if true is None:
+        if figure.unit == TREND or aspect == "trend":
+            if (figure.unit, aspect) == (TREND, "trend") and figure.text == display:
+                yield aspect
             continue
-        scale = (
-            100
-            if true.unit in ("percent", "points") and (fact.unit == "percent" or aspect in ("change", "share"))
-            else 1
-        )
-        if same_figure(figure, true, raw * scale):
-            yield aspect, display
+        true = _displayed(display)
+        if true is None or true.unit != figure.unit:
+            continue
+        of_hundred = true.unit in ("percent", "points") and (fact.unit == "percent" or aspect in ("change", "share"))
+        if same_figure(figure, true, raw * (100 if of_hundred else 1)):
+            yield aspect
 
 
-def _roles(reading: Reading, figure: Figure) -> frozenset[str]:
-    """What a figure can be, by the words around it."""
-    floor = max((other.end for other in reading.figures if other.end <= figure.start), default=0)
-    before, after = reading.rest[floor : figure.start], reading.rest[figure.end :]
-    if figure.unit == "rank":
-        return frozenset({"rank"})
-    if _RUN_RATE_BEFORE.search(before):
-        return frozenset({"run_rate"})
-    if _CHANGE_BEFORE.search(before) or _CHANGE_AFTER.search(after):
-        return frozenset({"delta", "change"})
-    if _TARGET_BEFORE.search(before):
-        return frozenset({"target"})
-    if _PREVIOUS_BEFORE.search(before):
-        return frozenset({"previous"})
-    if figure.unit == "percent" and _SHARE_AFTER.search(after):
-        return frozenset({"share"})
-    return frozenset({"value"})
+@lru_cache(maxsize=100_000)
+def _displayed(display: str) -> Figure | None:
+    return read_figure(display)
 
 
 def _subject(reading: Reading, figure: Figure) -> str | None:
-    """Whom a figure is about: the name right behind it, else the last one before it, else nobody in particular."""
-    following = _BELONGS_TO_NEXT.match(reading.rest[figure.end :])
+    """Whom a figure is about: the name right behind it, else the last one before it, else one that its clause or the
+    circumstances it belongs to come to, else nobody in particular."""
+    following = belongs_to_next(reading, figure)
     if following:
-        return next((span.text for span in reading.names if span.start == figure.end + following.end()), None)
-    before = [span for span in reading.names if span.end <= figure.start]
-    return before[-1].text if before else None
+        return following.text
+    names = [span for span in reading.names if not is_owner(reading, span)]
+    before = [span for span in names if span.end <= figure.start]
+    if before:
+        return before[-1].text
+    start, end = _sentence_of(reading, figure)
+    after = [span for span in names if figure.end <= span.start < end]
+    clause = reading.clause_of(figure.start)
+    near = [span for span in after if reading.clause_of(span.start) == clause]
+    introduced = _INTRODUCED.match(reading.rest[start:end])
+    if introduced and figure.end <= start + introduced.end():
+        near = [span for span in after if span.start == start + introduced.end()] or near
+    return near[0].text if near else None
 
 
 def _counted(reading: Reading, figure: Figure) -> frozenset[str] | None:
@@ -272,15 +327,30 @@ def _counted(reading: Reading, figure: Figure) -> frozenset[str] | None:
     return catalog_nouns().counted.get(match[1]) if match else None
 
 
+def _sentence_of(reading: Reading, figure: Figure) -> tuple[int, int]:
+    return next(span for span in reading.sentences() if span[0] <= figure.start < span[1])
+
+
+def _of_count(terms: list[Term], figure: Figure, counts: frozenset[str]) -> list[Term]:
+    """The words that can say more about what a figure counts: `12 calls mention leaving` is about leaving."""
+    fitting = [term for term in terms if term[2] & counts] or terms
+    noun = next((term for term in fitting if term[0] == figure.end + 1), None)
+    said = next((term for term in fitting if noun and term[0] == noun[1] + 1), None)
+    return [said] if said else fitting
+
+
 def _metrics(reading: Reading, figure: Figure) -> frozenset[str] | None:
     """The metrics that the words nearest to a figure can mean: before it in its clause, behind it, then anywhere.
 
     Only words of the same sentence count; a noun that another figure counts (`12 calls`) comes last.
     """
-    start, end = next(span for span in reading.sentences() if span[0] <= figure.start < span[1])
+    start, end = _sentence_of(reading, figure)
     terms = [term for term in reading.terms if start <= term[0] < end]
     counted = {other.end + 1 for other in reading.figures if other is not figure}
     terms = [term for term in terms if term[0] not in counted] or terms
+    counts = _counted(reading, figure)
+    if counts is not None:
+        terms = _of_count(terms, figure, counts)
     clause = reading.clause_of(figure.start)
     before = [term for term in terms if term[1] <= figure.start]
     after = [term for term in terms if term[0] >= figure.end]
@@ -289,9 +359,11 @@ def _metrics(reading: Reading, figure: Figure) -> frozenset[str] | None:
     chosen = near_before[-1:] or near_after[:1] or before[-1:] or after[:1]
     if not chosen:
         return None
-    word, meaning = reading.text[slice(*chosen[0][:2])], chosen[0][2]
+    word, meaning = reading.text[chosen[0][0] : chosen[0][1]], chosen[0][2]
     if word.lower() == "worth":
         # What a thing is worth depends on what was said of it before: won, stalled, lost.
         said = [term[2] & meaning for term in before if term is not chosen[0] and term[2] & meaning]
-        return said[-1] if said else meaning
+        later = [term[2] & meaning for term in after if term[2] & meaning]
+        # Of a thing without a name, `worth` alone says nothing.
+        return (said[-1:] or later[:1] or [meaning if reading.names else frozenset()])[0]
     return meaning

@@ -1,7 +1,8 @@
-"""Builds a briefing: stories, a draft, two checks of every sentence, and what is known about its own reliability.
+"""Builds a briefing: stories, a reviewed draft, what of it may be published, and how reliable all of it is.
 
-A sentence that fails a check is dropped; what it leaves empty is filled from the offline writer, whose
-sentences pass the same checks. Nothing unsupported is ever published.
+A sentence that fails a check is dropped; what it leaves empty is filled from the offline writer, whose sentences pass
+the same checks, and which writes the whole briefing where a model's draft is of no use. The last word is code's: what
+does not stand when the finished briefing is verified once more is not returned.
 """
 
 from __future__ import annotations
@@ -10,11 +11,16 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from sophia_assets.errors import VerificationRefused
 from sophia_assets.insight.candidates import find_stories
 from sophia_assets.insight.charts import Chart, build_charts
 from sophia_assets.insight.confidence import Confidence, judge_confidence
+from sophia_assets.insight.constitution import Principle, Review
 from sophia_assets.insight.gaps import gap_sentences, no_targets_sentence, stale_sentence, unknown_sentences
+from sophia_assets.insight.last_time import SinceLast, since_last, verify_since_last
 from sophia_assets.insight.offline_writer import OfflineWriter
+from sophia_assets.insight.review_rules import BOTTOM_LINE, Rules, asks_to_decide, without_repeats
+from sophia_assets.insight.reviewing import Written, closed, passed, write
 from sophia_assets.insight.rollouts import rollout_sentences
 from sophia_assets.insight.slots import SlotError, fill
 from sophia_assets.insight.stories import Story
@@ -33,8 +39,19 @@ from sophia_assets.metrics.facts import Fact, FactSet
 from sophia_assets.sources import registry
 
 NOTHING_KNOWN = "There is no data for this day, so there is nothing to report."
-#: The order in which sections give up their last sentence when a briefing is too long.
-_TRIM_ORDER = ("changes", "product", "customers", "targets", "performance", "actions", "risks")
+#: When a briefing is too long, moves of metrics go first; then these sections give up their last sentence, in this
+#: order, as long as each keeps so many. Stories about someone go last.
+_TRIM_ORDER = (
+    ("product", 1),
+    ("customers", 1),
+    ("targets", 1),
+    ("performance", 3),
+    ("actions", 2),
+    ("performance", 2),
+    ("changes", 1),
+    ("actions", 1),
+    ("risks", 1),
+)
 
 
 @dataclass(frozen=True)
@@ -81,7 +98,11 @@ class Verification:
 
 @dataclass(frozen=True)
 class Briefing:
-    """A verified briefing with everything needed to show it and to check it again."""
+    """A verified briefing with everything needed to show it and to check it again.
+
+    `writer` is who really wrote it. Where that is `offline` although a model was to, `fallback` tells the reader why in
+    one plain sentence. `reviews` records every review by the constitution, `usage` what all calls of models took.
+    """
 
     request: BriefingRequest
     writer: str
@@ -91,6 +112,9 @@ class Briefing:
     confidence: Confidence
     verification: Verification
     usage: dict[str, Any] = field(default_factory=dict)
+    reviews: tuple[Review, ...] = ()
+    fallback: str = ""
+    since_last: SinceLast | None = None
 
     @property
     def title(self) -> str:
@@ -121,58 +145,193 @@ class Briefing:
 class _Press:
     """Turns drafted sentences into published ones, or refuses them."""
 
-    def __init__(self, request: BriefingRequest) -> None:
-        self.request = request
-        self.verifier = Verifier(request.facts, request.stories, [request.company_name])
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
         self.rejected: list[Rejection] = []
-        self.figures = 0
 
     def publish(self, section: str, drafted: Iterable[DraftSentence]) -> list[Sentence]:
+        """What may be published of a section's sentences."""
         published = []
         for sentence in drafted:
-            findings = self.verifier.draft_sentence(sentence)
-            if not findings:
-                filled = fill(sentence.text, self.request.facts, self.request.stories)
-                findings = self.verifier.text(filled.text, filled.fact_ids, sentence.story_id)
-                if not findings:
-                    self.figures += len(self.verifier.reader.read(filled.text).figures)
-                    published.append(Sentence(filled.text, sentence.text, filled.fact_ids, sentence.story_id))
-            if findings:
-                self.rejected.append(Rejection(section, sentence.text, tuple(findings)))
+            filled = self._rules.filled(section, sentence)
+            if filled is not None:
+                published.append(Sentence(filled.text, sentence.text, filled.fact_ids, sentence.story_id))
+                continue
+            objections = self._rules.objections(section, sentence)
+            self.rejected.append(Rejection(section, sentence.text, tuple(each.finding for each in objections)))
         return published
 
 
+@dataclass
+class _Page:
+    """A briefing's sentences while it is made. `rewritten` names the parts that the offline writer filled;
+    `is_plain` says that it wrote all of them, and `reason` why it had to."""
+
+    bottom_line: list[Sentence]
+    body: dict[str, list[Sentence]]
+    rewritten: list[str] = field(default_factory=list)
+    is_plain: bool = False
+    reason: str = ""
+
+
 def build_briefing(request: BriefingRequest, writer: Writer) -> Briefing:
-    """Builds and verifies the briefing of a day. Whatever `writer` returns, only supported sentences are published."""
+    """Builds and verifies the briefing of a day. Whatever `writer` returns, only supported sentences are published.
+
+    Raises VerificationRefused where even the offline writer's sentences do not stand.
+    """
     stories = find_stories(request.facts, request.date, request.owners)
     request = replace(request, stories=tuple(stories))
-    draft = writer.draft(request)
-    press = _Press(request)
-    spare = draft if isinstance(writer, OfflineWriter) else OfflineWriter().draft(request)
-    rewritten: list[str] = []
-    body: dict[str, list[Sentence]] = {}
-    for key in SECTION_TITLES:
-        body[key] = press.publish(key, draft.section(key)[: SECTION_LIMITS[key]])
-        if not body[key] and spare is not draft and spare.section(key):
-            body[key] = press.publish(key, spare.section(key))
-            rewritten.append(key)
-    bottom_line = _bottom_line(press, draft, spare, rewritten)
-    gaps = {key: _gaps(request, key, bool(body[key])) for key in SECTION_TITLES}
-    shortened = _shorten(body, _words([*bottom_line, *(text for texts in gaps.values() for text in texts)]))
+    rules = Rules(request, OfflineWriter().draft(request))
+    written = write(request, writer, rules)
+    press = _Press(rules)
+    page = _page(rules, written, press)
+    gaps = {key: _gaps(request, key, bool(page.body[key])) for key in SECTION_TITLES}
+    used = _words([*page.bottom_line, *(text for texts in gaps.values() for text in texts)])
+    shortened = _shorten(page.body, used)
     sections = tuple(
-        Section(key, title, (*body[key], *gaps[key])) for key, title in SECTION_TITLES.items() if body[key] or gaps[key]
+        Section(key, title, (*page.body[key], *gaps[key]))
+        for key, title in SECTION_TITLES.items()
+        if page.body[key] or gaps[key]
     )
-    published = sum(map(len, body.values())) + len(bottom_line)
-    return Briefing(
-        request=request,
-        writer=writer.name,
-        bottom_line=tuple(bottom_line) or (Sentence(NOTHING_KNOWN),),
-        sections=sections,
-        charts=tuple(build_charts(request.facts, _reasons(request))),
-        confidence=judge_confidence(request),
-        verification=Verification(published, press.figures, tuple(press.rejected), tuple(rewritten), shortened),
-        usage=asdict(draft.used),
+    told = [*page.bottom_line, *(sentence for sentences in page.body.values() for sentence in sentences)]
+    figures = sum(len(rules.verifier.reader.read(sentence.text).figures) for sentence in told)
+    reason = written.fallback or page.reason
+    return _last_word(
+        Briefing(
+            request=request,
+            writer=OfflineWriter.name if page.is_plain else written.used.provider or writer.name,
+            bottom_line=tuple(page.bottom_line) or (Sentence(NOTHING_KNOWN),),
+            sections=sections,
+            charts=tuple(build_charts(request.facts, _reasons(request), request.role, request.date)),
+            confidence=judge_confidence(request),
+            verification=Verification(len(told), figures, tuple(press.rejected), tuple(page.rewritten), shortened),
+            usage=asdict(written.used),
+            reviews=_reviews(rules, written, page),
+            fallback=f"Written without a language model, because {reason}." if reason else "",
+        )
     )
+
+
+def _with_since_last(briefing: Briefing) -> Briefing:
+    told = since_last(briefing.request, briefing.cited_facts(), briefing.told_story_ids())
+    return replace(briefing, since_last=told)
+
+
+def _page(rules: Rules, written: Written, press: _Press) -> _Page:
+    """What is published of the draft, or of the offline writer's where that is of no use."""
+    draft, reason = written.version.draft, ""
+    if draft is not rules.plain:
+        draft = without_repeats(draft)
+        page = _set(rules, press, draft)
+        count = len(draft.bottom_line) + sum(len(section.sentences) for section in draft.sections)
+        if 2 * len(press.rejected) > count:
+            reason = "most of what the language model wrote could not be held against the facts"
+        elif rules.plain.bottom_line and not page.bottom_line:
+            reason = "the language model gave no bottom line that could be published"
+        else:
+            return _filled_up(rules, press, page)
+    page = _set(rules, press, rules.plain)
+    page.is_plain, page.reason = True, reason
+    return _with_bottom_line(page)
+
+
+def _set(rules: Rules, press: _Press, draft: Draft) -> _Page:
+    body = {key: press.publish(key, draft.section(key))[: SECTION_LIMITS[key]] for key in SECTION_TITLES}
+    return _Page(_fitting(press.publish(BOTTOM_LINE, draft.bottom_line)), body)
+
+
+def _filled_up(rules: Rules, press: _Press, page: _Page) -> _Page:
+    """The page with what the offline writer has to say in empty sections, and where no decision is asked for."""
+    for key in SECTION_TITLES:
+        if not page.body[key] and rules.plain.section(key):
+            page.body[key] = press.publish(key, rules.plain.section(key))[: SECTION_LIMITS[key]]
+            page.rewritten.append(key)
+    _add_untold(rules, press, page)
+    if not asks_to_decide(sentence.template for sentence in page.bottom_line):
+        plain = _fitting(press.publish(BOTTOM_LINE, rules.plain.bottom_line))
+        if asks_to_decide(sentence.template for sentence in plain):
+            page.bottom_line = plain
+            page.rewritten.append(BOTTOM_LINE)
+    return _with_bottom_line(page)
+
+
+def _add_untold(rules: Rules, press: _Press, page: _Page) -> None:
+    """Puts in front of a section what is grave and what the page says nothing of, in the offline writer's words."""
+    told = {sentence.story_id for key, body in page.body.items() if key != "actions" for sentence in body}
+    told |= {sentence.story_id for sentence in page.bottom_line}
+    missing: dict[str, list[DraftSentence]] = {}
+    for key, sentence in rules.grave():
+        if sentence.story_id not in told:
+            missing.setdefault(key, []).append(sentence)
+            steps = [step for step in rules.plain.section("actions") if step.story_id == sentence.story_id]
+            if not any(step.story_id == sentence.story_id for step in page.body["actions"]):
+                missing.setdefault("actions", []).extend(steps)
+    for key, sentences in missing.items():
+        page.body[key] = [*press.publish(key, sentences), *page.body[key]][: SECTION_LIMITS[key]]
+        if key not in page.rewritten:
+            page.rewritten.append(key)
+
+
+def _fitting(sentences: Iterable[Sentence]) -> list[Sentence]:
+    """As much of a bottom line as it may have words: what is to be decided goes last."""
+    found = [sentence for sentence in sentences if len(sentence.text.split()) <= MAX_BOTTOM_LINE_WORDS]
+    while _words(found) > MAX_BOTTOM_LINE_WORDS:
+        others = [sentence for sentence in found if not asks_to_decide([sentence.template])]
+        found.remove((others or found)[-1])
+    return found
+
+
+def _with_bottom_line(page: _Page) -> _Page:
+    """The page with its first sentence as the bottom line, where that is empty."""
+    for sentences in page.body.values():
+        if not page.bottom_line and (page_first := _fitting(sentences[:1])):
+            page.bottom_line = page_first
+            sentences.remove(page_first[0])
+    return page
+
+
+def _reviews(rules: Rules, written: Written, page: _Page) -> tuple[Review, ...]:
+    """Every review: of drafts, of what the offline writer wrote instead, and of the principles that stood."""
+    is_model = written.version.draft is not rules.plain
+    reviews = closed(written, page.rewritten, is_whole=is_model and page.is_plain)
+    if is_model:
+        reviews += tuple(
+            Review(
+                each.breach.principle, "code", written.rounds, each.breach.told, each.section, each.sentence, "dropped"
+            )
+            for each in rules.violations(rules.plain)
+            if page.is_plain or each.section in page.rewritten
+        )
+    return (*reviews, *passed(reviews, written.rounds))
+
+
+def _last_word(briefing: Briefing) -> Briefing:
+    """The briefing without the sentences that do not stand. Raises VerificationRefused where it still does not."""
+    facts = briefing.request.facts
+    if not verify_briefing(_with_since_last(briefing), facts):
+        return _with_since_last(briefing)
+    check = _Check(briefing.request, facts)
+    bottom_line = tuple(_fitting(each for each in briefing.bottom_line if not check.findings(each)))
+    sections = (
+        replace(section, sentences=tuple(each for each in section.sentences if not check.findings(each)))
+        for section in briefing.sections
+    )
+    kept = replace(
+        briefing,
+        bottom_line=bottom_line or (Sentence(NOTHING_KNOWN),),
+        sections=tuple(section for section in sections if section.sentences),
+        reviews=(
+            *briefing.reviews,
+            Review(Principle.ACCURATE, "code", 0, "The finished briefing held what does not stand.", action="dropped"),
+        ),
+    )
+    kept = _with_since_last(kept)
+    if findings := verify_briefing(kept, facts):
+        raise VerificationRefused(
+            f"the briefing of {briefing.request.date} does not stand: {findings[0].message}",
+            remedy="Nothing was published; report this with the day's facts",
+        )
+    return kept
 
 
 def verify_briefing(briefing: Briefing, facts: FactSet) -> list[Finding]:
@@ -181,46 +340,50 @@ def verify_briefing(briefing: Briefing, facts: FactSet) -> list[Finding]:
     Every text has to be what its slots give for these facts, and has to pass `verify_text` on its own.
     Sentences without slots have to be those that the systems' states call for.
     """
-    request = briefing.request
-    verifier = Verifier(facts, request.stories, [request.company_name])
-    own_words = {
-        NOTHING_KNOWN,
-        no_targets_sentence(request),
-        *(stale_sentence(status) for status in request.statuses),
-        *(text for status in request.statuses for text in rollout_sentences(status)),
-        *unknown_sentences(request),
-        *(text for key in SECTION_TITLES for text in gap_sentences(request, key)),
-    }
-    findings: list[Finding] = []
-    for sentence in briefing.sentences():
-        if not sentence.template:
-            if sentence.text not in own_words:
-                findings.append(Finding(0, len(sentence.text), sentence.text, "uncited", "the sentence cites nothing"))
-            continue
-        findings += verifier.draft_sentence(DraftSentence(sentence.template, sentence.story_id))
-        findings += verifier.text(sentence.text, sentence.fact_ids, sentence.story_id)
-        try:
-            expected = fill(sentence.template, facts, request.stories).text
-        except SlotError:
-            continue
-        if expected != sentence.text:
-            findings.append(
-                Finding(0, len(sentence.text), sentence.text, "slot", "the text is not what its slots give", expected)
-            )
+    check = _Check(briefing.request, facts)
+    findings = [finding for sentence in briefing.sentences() for finding in check.findings(sentence)]
     if _words(briefing.bottom_line) > MAX_BOTTOM_LINE_WORDS:
         text = briefing.bottom_line_text
         findings.append(Finding(0, len(text), text, "vague", f"the bottom line is over {MAX_BOTTOM_LINE_WORDS} words"))
-    return findings
+    request, cited, told = briefing.request, briefing.cited_facts(), briefing.told_story_ids()
+    return findings + [
+        Finding(0, 0, "", "slot", problem) for problem in verify_since_last(briefing.since_last, request, cited, told)
+    ]
 
 
-def _bottom_line(press: _Press, draft: Draft, spare: Draft, rewritten: list[str]) -> list[Sentence]:
-    found = press.publish("bottom_line", draft.bottom_line)
-    if not found and spare is not draft:
-        found = press.publish("bottom_line", spare.bottom_line)
-        rewritten.append("bottom_line")
-    while len(found) > 1 and _words(found) > MAX_BOTTOM_LINE_WORDS:
-        found.pop()
-    return found
+class _Check:
+    """Checks published sentences against facts, apart from whatever was checked before."""
+
+    def __init__(self, request: BriefingRequest, facts: FactSet) -> None:
+        self._facts, self._stories = facts, request.stories
+        self._verifier = Verifier(facts, request.stories, [request.company_name])
+        self._own_words = {
+            NOTHING_KNOWN,
+            no_targets_sentence(request),
+            *(stale_sentence(status) for status in request.statuses),
+            *(text for status in request.statuses for text in rollout_sentences(status)),
+            *unknown_sentences(request),
+            *(text for key in SECTION_TITLES for text in gap_sentences(request, key)),
+        }
+
+    def findings(self, sentence: Sentence) -> list[Finding]:
+        """What speaks against a sentence: its slots, its words, that it cites nothing or tells no story of these."""
+        text, template, story_id = sentence.text, sentence.template, sentence.story_id
+        if not template:
+            own = text in self._own_words
+            return [] if own else [Finding(0, len(text), text, "uncited", "the sentence cites nothing")]
+        findings = self._verifier.draft_sentence(DraftSentence(template, story_id))
+        findings += self._verifier.text(text, sentence.fact_ids, story_id)
+        if story_id is not None and story_id not in self._verifier.stories:
+            findings.append(Finding(0, len(text), text, "slot", "the sentence tells a story that there is not"))
+        try:
+            expected = fill(template, self._facts, self._stories).text
+        except SlotError:
+            return findings
+        if expected != text:
+            problem = "the text is not what its slots give"
+            findings.append(Finding(0, len(text), text, "slot", problem, expected))
+        return findings
 
 
 def _words(sentences: Iterable[Sentence]) -> int:
@@ -231,12 +394,20 @@ def _shorten(body: dict[str, list[Sentence]], used: int) -> int:
     """Drops last sentences until the body fits; returns how many were dropped."""
     dropped = 0
     while used + sum(map(_words, body.values())) > MAX_BODY_WORDS:
-        key = next((key for key in _TRIM_ORDER if len(body[key]) > 1), None)
-        if key is None:
+        moves = [place for place, sentence in enumerate(body["changes"]) if _tells_a_metric(sentence)]
+        key = next((key for key, least in _TRIM_ORDER if len(body[key]) > least), None)
+        if moves:
+            del body["changes"][moves[-1]]
+        elif key is not None:
+            body[key].pop()
+        else:
             break
-        body[key].pop()
         dropped += 1
     return dropped
+
+
+def _tells_a_metric(sentence: Sentence) -> bool:
+    return (sentence.story_id or "").startswith("metric_change.")
 
 
 def _gaps(request: BriefingRequest, key: str, is_told: bool) -> list[Sentence]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sophia_assets.insight.lexicon import NUMBER_WORDS
 
@@ -21,7 +21,7 @@ _SCALES = {
 }
 _FIGURE = re.compile(
     r"(?P<sign>(?<![\w.])[-+\u2212](?=[$\u20ac\u00a3\u00a5\d]))?"
-    r"(?P<currency>US\$|USD\s?|EUR\s?|GBP\s?|[$\u20ac\u00a3\u00a5]\s?)?"
+    r"(?P<currency>US\$|USD\s?|EUR\s?|GBP\s?|[$\u20ac\u00a3\u00a5]\s{0,3})?"
     r"(?P<number>\d+(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|(?<!\w)\.\d+)"
     r"(?P<ordinal>(?:st|nd|rd|th)(?:-largest)?\b)?"
     r"(?:\s?(?P<scale>(?:thousand|million|billion|trillion|mn|mm|bn|[kKmMbB]))\b)?"
@@ -69,8 +69,24 @@ class Figure:
 def find_figures(text: str) -> list[Figure]:
     """All figures of a text, digits and number words, in order of appearance."""
     digits = [_from_digits(match) for match in _FIGURE.finditer(text)]
+    if "(" in text:
+        digits = [_bracketed(text, figure, before) for before, figure in zip([None, *digits], digits, strict=False)]
     words = [_from_words(match) for match in _WORDS.finditer(text)]
     return sorted([*digits, *words], key=lambda figure: figure.start)
+
+
+def _bracketed(text: str, figure: Figure, before: Figure | None) -> Figure:
+    """A figure in brackets, `(317)`, `$(3.1)` or `(15)%`, is below zero; behind another, `$5 (3%)`, it is an aside."""
+    start, end, unit = figure.start, figure.end, figure.unit
+    end += text[end : end + 2] == " )"
+    if text[start - 1 : start] != "(" or text[end : end + 1] != ")" or (before and text[before.end : start] == " ("):
+        return figure
+    start, end = start - 1, end + 1
+    if (currency := re.search(r"\$\s{0,3}$", text[:start])) and unit == "number":
+        start, unit = currency.start(), "usd"
+    if (percent := re.match(r"\s?%", text[end:])) and unit == "number":
+        end, unit = end + percent.end(), "percent"
+    return replace(figure, start=start, end=end, text=text[start:end], number=-figure.number, unit=unit)
 
 
 def read_figure(display: str) -> Figure | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from zoneinfo import ZoneInfo
 
+from sophia_assets.access.roles import may_see
 from sophia_assets.insight.names import listed
 from sophia_assets.insight.slots import day_phrase
 from sophia_assets.insight.writing import BriefingRequest, SourceState, SourceStatus
@@ -46,9 +47,14 @@ _NAMED_AT_MOST = 3
 
 
 def unanswered(request: BriefingRequest) -> list[Question]:
-    """The questions for which there is not a single company-wide fact."""
+    """The questions for which there is not a single company-wide fact; none that the reader's role may not ask."""
     known = {fact.metric for fact in request.facts if not fact.dimensions}
-    return [question for question in QUESTIONS if not known.intersection(question.metrics)]
+    return [
+        question
+        for question in QUESTIONS
+        if not known.intersection(question.metrics)
+        and all(may_see(request.role, metric) for metric in question.metrics)
+    ]
 
 
 def gap_sentences(request: BriefingRequest, section: str) -> list[str]:

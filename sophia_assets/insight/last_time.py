@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +52,26 @@ class LastBriefing:
                 for entry in content.get("freshness") or ()
             },
         )
+
+    def seen_by(self, may_see: Callable[[str], bool]) -> LastBriefing:
+        """What of it rests on metrics that a reader may see alone; a story that names none of its facts is left out."""
+        stories = {key: story for key, story in self.stories.items() if all(map(may_see, metrics_of(story) or ("",)))}
+        return replace(
+            self,
+            facts={key: fact for key, fact in self.facts.items() if may_see(metric_of(key))},
+            told_story_ids=self.told_story_ids & stories.keys(),
+            stories=stories,
+        )
+
+
+def metric_of(fact_id: str) -> str:
+    """The metric that a fact's id begins with."""
+    return fact_id.partition(".")[0]
+
+
+def metrics_of(story: Mapping[str, Any]) -> set[str]:
+    """The metrics that a stored story rests on."""
+    return {metric_of(str(fact_id)) for fact_id in story.get("fact_ids") or ()}
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,11 @@ def _words(text: str) -> list[str]:
     return text.split()
 
 
+def word_set(text: str) -> frozenset[str]:
+    """The words of a text."""
+    return frozenset(text.split())
+
+
 #: Direction words that claim a sign: +1 for more than before, -1 for less.
 DIRECTIONS: dict[str, int] = {
     **dict.fromkeys(
@@ -63,6 +68,17 @@ VAGUE = frozenset(
         "sixth seventh eighth ninth tenth only just even always usually typically often rarely entire "
         "entirely whole overwhelming overwhelmingly handful"
     )
+)
+#: Words that belong to a step or a decision; in a statement they judge.
+PLANNING = frozenset(
+    _words("plan plans back risk risks missing miss protect secure problem problems retain missed review reviews")
+)
+#: Words that judge, place or soften, and that no fact bears out.
+OPINIONS = word_set(
+    "segment segments region regions market markets planned overall usual far ahead well strategic early "
+    "late worried key main sole single special key average averages normal alone respectively combined "
+    "extra net mere good bad happy unhappy ready healthy per approved failing wrong right else matter "
+    "matters track average fully further near specific relevant related recent "
 )
 #: Words that turn a true statement into its opposite.
 NEGATIONS = frozenset(
@@ -119,10 +135,11 @@ LOOSE_TIME = re.compile(
     r"|q[1-4](?:\s\d{4})?|h[12]\s\d{4}|fy\s?\d{2,4}|(?:19|20)\d{2}"
     r"|today|yesterday|tomorrow|tonight|now-adays|recently|lately|this morning"
     r"|mondays?|tuesdays?|wednesdays?|thursdays?|fridays?|saturdays?|sundays?"
-    r"|(?:so far\s)?(?:this|last|next|previous|past|prior|coming|same|each|every|per|a|the)\s(?:\w+\s){0,2}"
+    r"|(?:so far\s)?(?:this|last|next|previous|past|prior|coming|same|each|every|per|these|those|other|some|few|a|the)"
+    r"\s(?:\w+\s){0,2}"
     r"(?:days?|weeks?|months?|quarters?|years?|fortnights?|decades?)(?:\s(?:ago|before|earlier|later))?"
     r"|(?:annual|yearly|quarterly|weekly|daily)(?:ly)?|(?:year|month|week|quarter)[- ](?:to|on|over)[- ]\w+(?:[- ]\w+)?"
-    r"|ago|overnight)\b"
+    r"|ago|overnight|(?:year|quarter|week|month|decade|fortnight)s?)\b"
 )
 
 #: How a sentence may open without naming anybody; the nouns of metrics come on top.

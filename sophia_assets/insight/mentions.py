@@ -9,12 +9,17 @@ from dataclasses import dataclass, field
 from sophia_assets.insight.figures import Figure, find_figures
 from sophia_assets.insight.names import safe_name
 from sophia_assets.insight.nouns import MetricTerms
+from sophia_assets.insight.quotes import Quote
 from sophia_assets.insight.slots import due_phrase, period_phrase, previous_period_phrase
 from sophia_assets.insight.stories import UNASSIGNED, Story
 from sophia_assets.metrics.facts import FactSet
 
 #: Stands for a masked character: not a letter, not a digit, not punctuation.
 MASK = "\ue000"
+#: The unit of a figure that is a trend's words.
+TREND = "trend"
+#: Where a mention of metrics starts and ends, and which ones it can mean.
+Term = tuple[int, int, frozenset[str]]
 #: Stands for a masked character of a name.
 NAME_MASK = "\ue001"
 _CLAUSE = re.compile(r"[,;:\u2014\u2013]|\.(?=\s|$)|\b(?:and|but|while|which|with|whereas)\b")
@@ -37,9 +42,10 @@ class Reading:
     names: list[Span] = field(default_factory=list)
     periods: list[Span] = field(default_factory=list)
     figures: list[Figure] = field(default_factory=list)
-    terms: list[tuple[int, int, frozenset[str]]] = field(default_factory=list)
+    terms: list[Term] = field(default_factory=list)
     words: list[Span] = field(default_factory=list)
     clauses: list[int] = field(default_factory=list)
+    quotes: list[Span] = field(default_factory=list)
     rest: str = ""
 
     def sentences(self) -> list[tuple[int, int]]:
@@ -68,22 +74,28 @@ class Reader:
             previous_period_phrase(fact.period, fact.previous_period) for fact in facts if fact.previous_period
         }
         self.phrases |= {due_phrase(story.action.due) for story in stories}
+        self._trend_pattern = _any_of({fact.trend_display for fact in facts if fact.trend_display})
         self.terms = MetricTerms(facts)
         self._name_pattern = _any_of(self.names | self.free_names)
         self._phrase_pattern = _any_of(self.phrases | {phrase[:1].upper() + phrase[1:] for phrase in self.phrases})
 
-    def read(self, text: str) -> Reading:
-        """Takes a text apart; longer names and periods win over shorter ones inside them."""
+    def read(self, text: str, quotes: Iterable[Quote] = ()) -> Reading:
+        """Takes a text apart; longer names and periods win over shorter ones inside them, `quotes` over everything."""
         reading = Reading(text)
-        rest, named = _take(text, self._name_pattern, NAME_MASK)
+        rest, reading.quotes = _take(text, _quoted(quotes), NAME_MASK)
+        rest, named = _take(rest, self._name_pattern, NAME_MASK)
         reading.names = [span for span in named if span.text not in self.free_names]
         rest, periods = _take(rest, self._phrase_pattern)
         reading.periods = [
             span if span.text in self.phrases else Span(span.start, span.end, _lowered(span.text)) for span in periods
         ]
+        rest, trends = _take(rest, self._trend_pattern)
         reading.terms = self.terms.find(rest)
         fixed = _mask(rest, [(start, end) for start, end, _ in reading.terms if _is_idiom(rest[start:end])])
         reading.figures = find_figures(rest)
+        if trends:
+            found = [Figure(span.start, span.end, span.text, 0.0, TREND, 1.0) for span in trends]
+            reading.figures = sorted([*reading.figures, *found], key=lambda figure: figure.start)
         rest = _mask(rest, [(figure.start, figure.end) for figure in reading.figures])
         reading.clauses = [match.start() for match in _CLAUSE.finditer(rest)]
         reading.rest = rest
@@ -102,6 +114,11 @@ def _is_idiom(term: str) -> bool:
 
 def _lowered(phrase: str) -> str:
     return phrase[:1].lower() + phrase[1:]
+
+
+def _quoted(quotes: Iterable[Quote]) -> re.Pattern[str] | None:
+    texts = sorted({re.escape(quote.text) for quote in quotes}, key=len, reverse=True)
+    return re.compile(rf"\"(?:{'|'.join(texts)})\"|\u201c(?:{'|'.join(texts)})\u201d") if texts else None
 
 
 def _any_of(phrases: Iterable[str]) -> re.Pattern[str] | None:

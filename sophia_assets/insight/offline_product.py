@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from sophia_assets.insight.nouns import noun
 from sophia_assets.insight.offline_stories import comparison, of_fact, slot
-from sophia_assets.insight.writing import DraftSentence
-from sophia_assets.metrics.facts import Fact, FactSet
+from sophia_assets.insight.telling import beside, flow
+from sophia_assets.insight.writing import BriefingRequest, DraftSentence
+from sophia_assets.metrics.facts import Fact
 
 
-def product_sentences(facts: FactSet) -> list[DraftSentence]:
+def product_sentences(request: BriefingRequest) -> list[DraftSentence]:
     """Use, delivery and open bugs, one sentence each, as far as they are known."""
-    actions, completed = (facts.total(metric, "last_30d") for metric in ("product_actions", "issues_completed"))
-    bugs = facts.total("open_bugs", "as_of")
+    actions, completed = (flow(request, metric) for metric in ("product_actions", "issues_completed"))
+    bugs = request.facts.total("open_bugs", "as_of")
     sentences = []
     if actions is not None:
-        sentences.append(_use(actions, facts.total("active_accounts", "last_30d")))
+        sentences.append(_use(actions, beside(request, actions, "active_accounts")))
     if completed is not None:
-        sentences.append(_delivered(completed, facts.total("cycle_time_days", "last_30d")))
+        sentences.append(_delivered(completed, beside(request, completed, "cycle_time_days")))
     if bugs is not None:
         sentences.append(DraftSentence(f"{noun(bugs).opening} {noun(bugs).be} {slot(bugs)}{comparison(bugs)}."))
     return sentences

@@ -5,10 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from sophia_assets.insight.candidates import ACTIONS
+from sophia_assets.insight.kinds import WEEKLY
 from sophia_assets.insight.nouns import noun
 from sophia_assets.insight.offline_product import product_sentences
-from sophia_assets.insight.offline_stories import decision, of_fact, slot, story_slot, tell_change, tell_risk
+from sophia_assets.insight.offline_stories import (
+    decision,
+    of_fact,
+    signs_that_fit,
+    slot,
+    story_slot,
+    tell_change,
+    tell_risk,
+)
 from sophia_assets.insight.stories import UNASSIGNED, Story
+from sophia_assets.insight.telling import beside, flow, headline
 from sophia_assets.insight.writing import (
     SECTION_LIMITS,
     BriefingRequest,
@@ -34,13 +44,14 @@ class OfflineWriter:
         """Returns the draft of a whole briefing from the request's facts and stories."""
         risks = [story for story in request.stories if story.category == "risk"][: SECTION_LIMITS["risks"]]
         changes = self._changes(request, risks)
+        signs = signs_that_fit(sum(story.kind != "metric_change" for story in [*risks, *changes]))
         sections = {
-            "performance": _performance(request.facts),
+            "performance": _performance(request),
             "targets": _targets(request.facts),
-            "customers": _customers(request.facts),
-            "product": product_sentences(request.facts),
-            "changes": [tell_change(story, request.facts, number) for number, story in enumerate(changes)],
-            "risks": [tell_risk(story, request.facts) for story in risks],
+            "customers": _customers(request),
+            "product": product_sentences(request),
+            "changes": [tell_change(story, request.facts, place, signs) for place, story in enumerate(changes)],
+            "risks": [tell_risk(story, request.facts, signs) for story in risks],
             "actions": [_action(story) for story in _to_act_on(risks, changes)],
         }
         drafted = tuple(
@@ -59,9 +70,9 @@ class OfflineWriter:
 
 def _bottom_line(request: BriefingRequest) -> Iterator[DraftSentence]:
     facts = request.facts
-    headline = facts.total("bookings", "qtd") or facts.total("mrr", "as_of") or facts.total("pipeline_value", "as_of")
-    if headline is not None:
-        yield _state(headline, brief=True)
+    first = headline(request)
+    if first is not None:
+        yield _state(first, brief=True)
     weighty = [story for story in request.stories if story.kind != "metric_change"]
     chosen = next((story for story in weighty if story.category == "risk"), None) or next(iter(weighty), None)
     if chosen is not None:
@@ -84,19 +95,26 @@ def _state(fact: Fact, *, verb: str | None = None, brief: bool = False, tail: st
     return DraftSentence(text + ".")
 
 
-def _performance(facts: FactSet) -> list[DraftSentence]:
-    sentences = []
-    bookings, wins, losses = (facts.total(metric, "qtd") for metric in ("bookings", "deals_won", "deals_lost"))
+def _performance(request: BriefingRequest) -> list[DraftSentence]:
+    facts, sentences = request.facts, []
+    bookings, wins, losses = (flow(request, metric) for metric in ("bookings", "deals_won", "deals_lost"))
     if bookings is not None:
         sentences.append(_booked(bookings))
-    leader = next(iter(facts.by("bookings", "qtd", "owner")), None)
-    if leader is not None and _leads(leader):
-        sentences.append(
-            DraftSentence(f"{slot(leader, 'subject')} brought in {slot(leader)}, {slot(leader, 'share')} of the total.")
-        )
-    rate = facts.total("win_rate", "qtd")
-    if rate is not None:
+        leader = next(iter(facts.by("bookings", bookings.period.key, "owner")), None)
+        if leader is not None and _leads(leader):
+            sentences.append(
+                DraftSentence(
+                    f"{slot(leader, 'subject')} brought in {slot(leader)}, {slot(leader, 'share')} of the total."
+                )
+            )
+    rate = flow(request, "win_rate")
+    if rate is not None and (wins is None or wins.period.key == rate.period.key):
         sentences.append(_win_rate(rate, wins, losses))
+    elif wins is not None:
+        sentences.append(_closed(wins, losses))
+    created = facts.total("pipeline_created", "last_7d") if request.kind is WEEKLY else None
+    if created is not None:
+        sentences.append(_state(created))
     pipeline, deals = facts.total("pipeline_value", "as_of"), facts.total("open_deals", "as_of")
     if pipeline is not None:
         tail = f" across {slot(deals)} {of_fact(deals, 'deal')}" if deals is not None else ""
@@ -120,11 +138,18 @@ def _booked(fact: Fact) -> DraftSentence:
     """The same figure as in the bottom line, with what it is compared to instead of the difference."""
     if _moves(fact) and fact.previous_display and fact.previous_period is not None:
         pace = f", a run-rate of {slot(fact, 'run_rate')}" if fact.run_rate_display else ""
+        link = "at" if fact.period.key == "qtd" else "in"
         return DraftSentence(
             f"We booked {slot(fact)} {slot(fact, 'period')}{pace}, against {slot(fact, 'previous')} "
-            f"at {slot(fact, 'previous_period')}."
+            f"{link} {slot(fact, 'previous_period')}."
         )
     return _state(fact)
+
+
+def _closed(wins: Fact, losses: Fact | None) -> DraftSentence:
+    """Deals won and lost where no rate is known for the same period."""
+    lost = f" and lost {slot(losses)}" if losses is not None and losses.period.key == wins.period.key else ""
+    return DraftSentence(f"The team won {slot(wins)} {of_fact(wins, 'deal')}{lost} {slot(wins, 'period')}.")
 
 
 def _win_rate(rate: Fact, wins: Fact | None, losses: Fact | None) -> DraftSentence:
@@ -157,16 +182,24 @@ def _targets(facts: FactSet) -> list[DraftSentence]:
     ]
 
 
-def _customers(facts: FactSet) -> list[DraftSentence]:
+def _customers(request: BriefingRequest) -> list[DraftSentence]:
     sentences = []
-    score = _first(facts, "satisfaction_score", ("last_60d", "last_30d", "qtd"))
+    score = flow(request, "satisfaction_score")
     if score is not None:
-        sentences.append(_satisfaction(score, facts.total("satisfaction_responses", score.period.key)))
-    calls = facts.total("calls", "last_30d")
-    if calls is not None:
-        sentences.append(_calls(calls, facts.total("customers_spoken_to", "last_30d")))
-    leaving = _first(facts, "churn_risk_mentions", ("last_30d", "last_60d"))
-    if leaving is not None and _moves(leaving):
+        sentences.append(_satisfaction(score, beside(request, score, "satisfaction_responses")))
+    answers = request.facts.total("satisfaction_responses", "last_7d") if request.kind is WEEKLY else None
+    if answers is not None and score is not None and score.period.key != "last_7d":
+        sentences.append(_state(answers))
+    calls = flow(request, "calls")
+    if calls is not None and calls.value == 1:
+        # In the singular, a call is also the name of a kind of sales activity.
+        sentences.append(_state(calls))
+    elif calls is not None:
+        sentences.append(_calls(calls, beside(request, calls, "customers_spoken_to")))
+    leaving = flow(request, "churn_risk_mentions")
+    if leaving is not None and _moves(leaving) and leaving.value == 1:
+        sentences.append(_state(leaving))
+    elif leaving is not None and _moves(leaving):
         sentences.append(
             DraftSentence(
                 f"Talk of leaving came up in {slot(leaving)} {of_fact(leaving, 'call')} {slot(leaving, 'period')}, "
@@ -190,10 +223,6 @@ def _calls(calls: Fact, spoken_to: Fact | None) -> DraftSentence:
     if spoken_to is not None:
         text += f" and spoke with {slot(spoken_to)} {of_fact(spoken_to, 'account')}"
     return DraftSentence(f"{text} {slot(spoken_to or calls, 'period')}.")
-
-
-def _first(facts: FactSet, metric: str, periods: Sequence[str]) -> Fact | None:
-    return next((fact for fact in (facts.total(metric, period) for period in periods) if fact is not None), None)
 
 
 def _to_act_on(risks: Sequence[Story], changes: Sequence[Story]) -> list[Story]:

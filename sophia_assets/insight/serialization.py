@@ -6,7 +6,9 @@ from dataclasses import asdict
 from typing import Any
 
 from sophia_assets.insight.briefing import Briefing, Sentence
+from sophia_assets.insight.evidence import evidence_of
 from sophia_assets.insight.gaps import excluded_sources, exclusion_reason
+from sophia_assets.insight.last_time import since_last_as_json
 from sophia_assets.insight.stories import story_as_json
 from sophia_assets.insight.writing import SourceStatus
 from sophia_assets.metrics.facts import fact_as_json
@@ -15,18 +17,22 @@ from sophia_assets.metrics.facts import fact_as_json
 def briefing_as_json(briefing: Briefing) -> dict[str, Any]:
     """A dict that `json.dumps` takes; `facts` holds every fact that a sentence, a story or a chart cites.
 
-    Names in texts are shown as `names.safe_name` gives them; `dimensions` of facts hold them as the
-    system has them, and must be escaped by whoever shows them.
+    Names are as `names.safe_name` gives them, in texts and in the facts of a published briefing; whoever shows them
+    escapes them for where they are shown.
     """
     request, told = briefing.request, briefing.told_story_ids()
     return {
+        "kind": request.kind.key,
+        "role": request.role,
         "date": request.date.isoformat(),
+        "covers": request.kind.covered(request.date),
         "company": request.company_name,
         "title": briefing.title,
         "timezone": request.timezone,
         "generated_at": request.generated_at.isoformat(),
         "writer": briefing.writer,
         "bottom_line": briefing.bottom_line_text,
+        "since_last": since_last_as_json(briefing.since_last),
         "bottom_line_sentences": [_sentence(sentence) for sentence in briefing.bottom_line],
         "sections": [
             {
@@ -50,7 +56,10 @@ def briefing_as_json(briefing: Briefing) -> dict[str, Any]:
             "unanswered": list(briefing.confidence.unanswered),
         },
         "verification": _verification(briefing),
+        "reviews": [asdict(review) for review in briefing.reviews],
+        "fallback": briefing.fallback or None,
         "usage": dict(briefing.usage),
+        "evidence": evidence_of(briefing),
     }
 
 

@@ -117,6 +117,13 @@ def previous_period_phrase(current: Period, previous: Period) -> str:
     return period_phrase(previous).removeprefix("in ").removeprefix("on ").removeprefix("from ")
 
 
+def target_side(fact: Fact) -> str | None:
+    """`above` or `below`, where a fact has a target that it differs from as far as one can see."""
+    if fact.target is None or fact.target_display in (None, fact.display):
+        return None
+    return "above" if fact.value > fact.target else "below"
+
+
 def _direction(words: dict[str, str]) -> Callable[[Fact], str | None]:
     return lambda fact: words.get(fact.direction or "")
 
@@ -138,7 +145,11 @@ _FACT_ASPECTS: dict[str, Callable[[Fact], str | None]] = {
     "direction": _direction({"up": "up", "down": "down", "flat": "unchanged"}),
     "moved": _direction({"up": "rose", "down": "fell"}),
     "compared": _direction({"up": "higher", "down": "lower"}),
+    "trend": lambda fact: fact.trend_display,
+    "target_side": lambda fact: target_side(fact),
 }
+#: Aspects that are words and may begin a sentence.
+_WORDS = frozenset({"period", "previous_period", "rank", "trend"})
 
 _STORY_ASPECTS: dict[str, Callable[[Story], str | None]] = {
     "subject": lambda story: safe_name(story.subject_name),
@@ -183,6 +194,8 @@ def fill(text: str, facts: FactSet, stories: Iterable[Story] = ()) -> Filled:
         aspect = match["aspect"] or ("value" if kind == "fact" else "subject")
         value = slot_text(facts, stories, kind, slot_id, aspect)
         length += len(literal)
+        if aspect in _WORDS and not length:
+            value = value[:1].upper() + value[1:]
         fills.append(Fill(length, length + len(value), kind, slot_id, aspect, value))
         length += len(value)
         parts += [literal, value]

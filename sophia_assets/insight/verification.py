@@ -8,11 +8,11 @@ the subject, the metric and the period that the sentence names.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sophia_assets.insight import wording
+from sophia_assets.insight import phrasing, wording
 from sophia_assets.insight.binding import (
     Binding,
     bind_figure,
@@ -25,14 +25,18 @@ from sophia_assets.insight.binding import (
     unsupported_terms,
 )
 from sophia_assets.insight.figures import find_figures
-from sophia_assets.insight.mentions import Reader, Reading, Span
+from sophia_assets.insight.mentions import MASK, NAME_MASK, Reader, Reading, Span
 from sophia_assets.insight.names import safe_name
-from sophia_assets.insight.slots import SLOT, SlotError, due_phrase, fill
+from sophia_assets.insight.quotes import Quote
+from sophia_assets.insight.roles import is_owner
+from sophia_assets.insight.slot_places import misplaced_slots
+from sophia_assets.insight.slots import SLOT, SlotError, due_phrase, fill, target_side
 from sophia_assets.insight.stories import UNASSIGNED, Story
+from sophia_assets.insight.vocabulary import other_words
 from sophia_assets.insight.writing import Draft, DraftSentence
 from sophia_assets.metrics.facts import Fact, FactSet
 
-FindingKind = Literal["figure", "name", "direction", "period", "vague", "uncited", "markup", "slot"]
+FindingKind = Literal["figure", "name", "direction", "period", "vague", "uncited", "markup", "slot", "quote"]
 
 
 @dataclass(frozen=True)
@@ -55,13 +59,23 @@ class Verifier:
         self.stories = {story.id: story for story in stories}
         self.reader = Reader(facts, self.stories.values(), names)
 
-    def text(self, text: str, fact_ids: Iterable[str] | None = None, story_id: str | None = None) -> list[Finding]:
-        """Findings on a finished text that cites `fact_ids` (None: any fact) and tells `story_id`."""
+    def text(
+        self,
+        text: str,
+        fact_ids: Iterable[str] | None = None,
+        story_id: str | None = None,
+        quotes: Iterable[Quote] = (),
+    ) -> list[Finding]:
+        """Findings on a text that cites `fact_ids` (None: any fact), tells `story_id` and may quote `quotes`."""
         cited, findings = self._cited(text, fact_ids)
         story = self.stories.get(story_id or "")
-        reading = self.reader.read(text)
-        findings += self._markup(reading)
-        findings += self._names(reading, cited, story)
+        reading = self.reader.read(text, tuple(quotes))
+        findings += self._markup(reading) + _reserved(text) + self._other_words(reading)
+        findings += self._names(reading, cited, story) + _filing(reading, story_id, story, cited)
+        findings += [
+            Finding(span.start, span.end, span.text, "quote", "nobody is known to have said this word for word")
+            for span in wording.foreign_quotes(reading)
+        ]
         bindings = settle(reading, [bind_figure(reading, figure, cited) for figure in reading.figures])
         findings += [
             Finding(
@@ -78,13 +92,16 @@ class Verifier:
         findings += self._whole(reading, bindings, story)
         findings += self._periods(reading, bindings, story)
         findings += self._words(reading, bindings, story)
-        if not _is_action(reading, story):
+        is_action = _is_action(reading, story)
+        findings += self._parts(reading, story, is_action)
+        if not is_action:
             held = [binding.figure.start for binding in bindings if binding.facts]
+            held += [span.start for span in reading.quotes]
             findings += [
                 Finding(start, end, text[start:end], "uncited", "the sentence states nothing that a cited fact holds")
                 for start, end in reading.sentences()
                 if not any(start <= place < end for place in held)
-                and not any(start <= finding.start < end for finding in findings)
+                and not any(start <= figure.start < end for figure in reading.figures)
             ]
         return sorted(findings, key=lambda finding: (finding.start, finding.kind))
 
@@ -99,7 +116,7 @@ class Verifier:
             findings.append(Finding(0, len(sentence.text), sentence.text, "uncited", "the sentence has no slot"))
         findings += [
             Finding(match.start(), match.end(), match.group(), "slot", problem)
-            for match, problem in _misplaced_slots(sentence)
+            for match, problem in misplaced_slots(sentence)
         ]
         bare = SLOT.sub(lambda match: "\ue000" * len(match.group()), sentence.text)
         reading = self.reader.read(bare)
@@ -118,7 +135,8 @@ class Verifier:
             Finding(span.start, span.end, span.text, kind, f"{kind} words come from slots only")
             for span, kind in wording.claims(reading)
         ]
-        findings += self._markup(reading) + self._unknown_names(reading)
+        findings += self._markup(reading) + self._unknown_names(reading) + self._other_words(reading)
+        findings += _reserved(sentence.text)
         return sorted(findings, key=lambda finding: (finding.start, finding.kind))
 
     def _cited(self, text: str, fact_ids: Iterable[str] | None) -> tuple[list[Fact], list[Finding]]:
@@ -137,6 +155,35 @@ class Verifier:
         return [
             Finding(span.start, span.end, span.text, "markup", "plain sentences only: no markup, links or symbols")
             for span in wording.foreign_marks(reading)
+        ] + [
+            Finding(span.start, span.end, span.text, "markup", "no sentence has this mark here")
+            for span in phrasing.lone_marks(reading)
+        ]
+
+    def _parts(self, reading: Reading, story: Story | None, is_action: bool) -> list[Finding]:
+        """How the sentence is put together: opinions, neighbours of figures, parts that hold nothing of a fact."""
+        due = _due(story)
+        is_decision = any(span.text == due for span in reading.periods)
+        messages = (
+            (wording.opinions(reading, is_action or is_decision), "no fact bears out what this word says"),
+            (phrasing.strange_neighbours(reading), "beside a figure or a name this may change what it says"),
+            (
+                () if is_action else phrasing.idle_parts(reading, wording.likelihood_spans(reading), is_decision),
+                "this part of the sentence holds nothing of a fact",
+            ),
+            (
+                () if is_action else phrasing.strange_endings(reading, wording.likelihood_spans(reading)),
+                "what is added here holds nothing of a fact",
+            ),
+        )
+        return [
+            Finding(span.start, span.end, span.text, "vague", message) for spans, message in messages for span in spans
+        ]
+
+    def _other_words(self, reading: Reading) -> list[Finding]:
+        return [
+            Finding(span.start, span.end, span.text, "vague", "nothing can be held against what this word says")
+            for span in other_words(reading)
         ]
 
     def _names(self, reading: Reading, cited: Sequence[Fact], story: Story | None) -> list[Finding]:
@@ -155,6 +202,19 @@ class Verifier:
             for span in reading.names
             if span.text not in allowed
         ]
+        if story is not None and _is_action(reading, story):
+            told = {safe_name(story.subject_name), safe_name(story.action.owner)}
+            findings += [
+                Finding(span.start, span.end, span.text, "name", "the step is not about this name")
+                for span in reading.names
+                if span.text not in told
+            ]
+        owner = safe_name(story.action.owner) if story else None
+        findings += [
+            Finding(span.start, span.end, span.text, "name", "this is not the owner", owner)
+            for span in reading.names
+            if is_owner(reading, span) and span.text != owner
+        ]
         return findings + self._unknown_names(reading)
 
     def _unknown_names(self, reading: Reading) -> list[Finding]:
@@ -167,6 +227,13 @@ class Verifier:
         """What only shows in the text as a whole: repetitions, metrics without a figure, periods left out."""
         findings = [
             _on_figure(binding, "figure", "the sentence has shown this figure before") for binding in repeated(bindings)
+        ]
+        told = {safe_name(story.subject_name), safe_name(story.action.owner)} if story else set()
+        told |= {safe_name(fact.subject) for binding in bindings for fact, _ in binding.facts if fact.subject}
+        findings += [
+            Finding(span.start, span.end, span.text, "name", "no figure in the sentence is about this name")
+            for span in reading.names
+            if span.text not in told and not any(binding.problem for binding in bindings)
         ]
         spans: dict[FindingKind, list[Span]] = {"name": reading.names, "period": reading.periods}
         for kind, mentioned in spans.items():
@@ -222,56 +289,59 @@ class Verifier:
                 continue
             problem: str | None = "nothing can be measured by this word"
             if kind == "direction":
-                problem = direction_problem(span, bound_to(reading, span, bindings))
+                problem = direction_problem(reading, span, bound_to(reading, span, bindings))
+            elif _TARGET_SIDE.fullmatch(span.text):
+                problem = _target_problem(reading, span, bindings)
             if problem:
                 findings.append(Finding(span.start, span.end, span.text, kind, problem))
         return findings
+
+
+def _reserved(text: str) -> list[Finding]:
+    """Characters by which reading masks what it has seen: a text that holds them would hide something."""
+    return [
+        Finding(place, place + 1, character, "markup", "this character is for private use")
+        for place, character in enumerate(text)
+        if character in (MASK, NAME_MASK)
+    ]
+
+
+def _filing(reading: Reading, story_id: str | None, story: Story | None, cited: Sequence[Fact]) -> list[Finding]:
+    """A sentence under a story that it does not tell: it neither names its subject nor shows a fact of its evidence."""
+    text = reading.text
+    if story is None:
+        return [Finding(0, len(text), text, "uncited", f"no story has the id {story_id}")] if story_id else []
+    named = safe_name(story.subject_name) in {span.text for span in reading.names}
+    if named or {fact.id for fact in cited} & set(story.fact_ids):
+        return []
+    return [Finding(0, len(text), text, "uncited", "the sentence is not about the story that it stands under")]
 
 
 def _on_figure(binding: Binding, kind: FindingKind, message: str, expected: str | None = None) -> Finding:
     return Finding(binding.figure.start, binding.figure.end, binding.figure.text, kind, message, expected)
 
 
+_TARGET_SIDE = re.compile(r"(?i)above|below")
+_TARGET_BEHIND = re.compile(r"^\s(?:the|its|our)\s(?:target|goal)\sof\s")
+
+
+def _target_problem(reading: Reading, span: Span, bindings: Sequence[Binding]) -> str | None:
+    """Why `above` or `below` is not borne out by the target that stands behind it, or None."""
+    behind = _TARGET_BEHIND.match(reading.rest[span.end :])
+    place = span.end + behind.end() if behind else -1
+    facts = [fact for binding in bindings if binding.figure.start == place for fact, _ in binding.facts]
+    if not facts:
+        return "no target of a fact stands behind this word"
+    return None if all(target_side(fact) == span.text.lower() for fact in facts) else "the target is on the other side"
+
+
 def _due(story: Story | None) -> str | None:
     return due_phrase(story.action.due) if story else None
 
 
-def _misplaced_slots(sentence: DraftSentence) -> Iterator[tuple[re.Match[str], str]]:
-    """Slots that belong to another story, or that stand where their kind cannot make sense."""
-    slots = list(SLOT.finditer(sentence.text))
-    for match, following in zip(slots, [*slots[1:], None], strict=False):
-        if match["kind"] == "story" and match["id"] != sentence.story_id:
-            yield match, "the slot is about another story than the sentence"
-        gap = sentence.text[match.end() : following.start()] if following else sentence.text[match.end() :]
-        if match["aspect"] == "direction" and not (following and gap == " " and _moves_with(match, following)):
-            yield match, "a direction stands right before the delta or change of its own fact"
-        if match["aspect"] in ("moved", "compared") and gap == " " and following and not _moves_with(match, following):
-            yield match, "only the delta or change of its own fact may follow this word"
-        if match["aspect"] == "rank" and not (
-            sentence.text[: match.start()].endswith("the ") and re.match(r" [a-z]", gap)
-        ):
-            yield match, "a rank stands between `the` and a noun"
-        if gap == " " and following and not _may_touch(match, following):
-            yield following, "the slot stands right behind another one"
-
-
-def _moves_with(match: re.Match[str], following: re.Match[str]) -> bool:
-    return following["id"] == match["id"] and following["aspect"] in ("delta", "change")
-
-
-def _may_touch(match: re.Match[str], following: re.Match[str]) -> bool:
-    """Whether two slots may stand side by side: a word of direction with its figure, anything with a period."""
-    return (
-        following["aspect"] in ("period", "previous_period")
-        or (match["aspect"] == "subject" and following["aspect"] in ("moved", "direction"))
-        or (match["aspect"] in ("direction", "moved") and _moves_with(match, following))
-        or (match["aspect"] in ("delta", "change") and following["aspect"] == "compared")
-    )
-
-
 def _is_action(reading: Reading, story: Story | None) -> bool:
     """Whether the text is a step that a story suggests: it names the subject or a metric, its owner and its date."""
-    if story is None:
+    if story is None or len(reading.sentences()) != 1:
         return False
     owner, names = safe_name(story.action.owner), {span.text for span in reading.names}
     if story.subject_type != "metric" and safe_name(story.subject_name) not in names:
@@ -288,13 +358,21 @@ def verify_text(
     stories: Iterable[Story] = (),
     story_id: str | None = None,
     names: Iterable[str] = (),
+    quotes: Iterable[Quote] = (),
 ) -> list[Finding]:
     """Checks any text against facts and explains each thing that is not supported; an empty list means all is.
 
+    Figures, names, periods, directions, ranks, targets, trends and likelihoods have to be those of the facts and the
+    story, each about the subject, metric and time that the sentence gives it; number words, hedges, causes, opinions
+    and words that nobody has judged are findings, and so are marks, links and quotes that nobody is known to have said.
+
     `fact_ids` are the facts that the text cites (None: all of them), `story_id` the one of `stories` that
-    it tells, `names` what it may mention anywhere. Names are expected as `names.safe_name` shows them.
+    it tells, `names` what it may mention anywhere, `quotes` what it may quote, word for word, in quotation marks. Names
+    are expected as `names.safe_name` shows them. Each finding says where (`start`, `end`, in characters of `text`),
+    what (`span`, `kind`), why (`message`, one plain sentence) and, where it is known, what would be right (`expected`).
+    To check many texts against the same facts, make one `Verifier`. Raises nothing: any text can be checked.
     """
-    return Verifier(facts, stories, names).text(text, fact_ids, story_id)
+    return Verifier(facts, stories, names).text(text, fact_ids, story_id, quotes)
 
 
 def verify_draft(

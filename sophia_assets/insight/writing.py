@@ -145,6 +145,20 @@ class ModelUse:
     left_out: tuple[str, ...] = ()
     troubles: tuple[str, ...] = ()
 
+    def plus(self, later: ModelUse) -> ModelUse:
+        """Both as one: sums, everything left out, every trouble; provider and model of the later that has any."""
+        return ModelUse(
+            provider=later.provider or self.provider,
+            model=later.model or self.model,
+            prompt_version=later.prompt_version or self.prompt_version,
+            calls=self.calls + later.calls,
+            input_tokens=self.input_tokens + later.input_tokens,
+            output_tokens=self.output_tokens + later.output_tokens,
+            cost_usd=self.cost_usd + later.cost_usd,
+            left_out=tuple(dict.fromkeys([*self.left_out, *later.left_out])),
+            troubles=(*self.troubles, *later.troubles),
+        )
+
 
 @dataclass(frozen=True)
 class Draft:

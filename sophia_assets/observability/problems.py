@@ -27,7 +27,7 @@ Kind = Literal["system", "briefing", "models", "table", "check", "model", "fresh
 MODELS = "models"
 """The name under which a failed build of the models is kept among the failed attempts."""
 
-BRIEFING = "insight.executive_briefing"
+BRIEFING = "insight.daily_briefing"
 _ORDER: tuple[Kind, ...] = ("system", "briefing", "models", "table", "check", "model", "freshness")
 _NAMED = 5
 

@@ -1,4 +1,4 @@
-"""Daily partitions in the business time zone, and the span of days that a run is for."""
+"""Daily and weekly partitions in the business time zone, and the span of days that a run is for."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ from sophia_assets.sources.declarations import Window
 def daily_partitions(start: date, timezone: str) -> dg.DailyPartitionsDefinition:
     """One partition per business day from `start` to the last complete day."""
     return dg.DailyPartitionsDefinition(start_date=start.isoformat(), timezone=timezone)
+
+
+def weekly_partitions(start: date, timezone: str) -> dg.WeeklyPartitionsDefinition:
+    """One partition per whole week from the first Monday on or after `start`: its key is the Monday."""
+    return dg.WeeklyPartitionsDefinition(start_date=start.isoformat(), timezone=timezone, day_offset=1)
 
 
 def days_of(context: dg.AssetExecutionContext) -> list[str]:

@@ -301,16 +301,16 @@ def _nothing(company: Company, span: Span, known: datetime) -> Iterator[Item]:
 
 
 _SALES = "hubspot"
-_BOTH = ("qtd", "last_30d")
+_BOTH, _ALL, _MONTH_WEEK = ("qtd", "last_30d"), ("qtd", "last_30d", "last_7d"), ("last_30d", "last_7d")
 METRICS: dict[str, MetricWords] = {
     "bookings": MetricWords(
-        _SALES, _deals(_won, _amount), total, "usd", _BOTH, ("week", "month", "quarter"),
+        _SALES, _deals(_won, _amount), total, "usd", _ALL, ("week", "month", "quarter"),
         {"owner": "qtd", "account": "qtd", "industry": "qtd", "deal": "last_7d"}, run_rate=True,
     ),
     "deals_won": MetricWords(
-        _SALES, _deals(_won, _one), number, "count", _BOTH, ("month", "quarter"), {"owner": "qtd"}, run_rate=True
+        _SALES, _deals(_won, _one), number, "count", _ALL, ("month", "quarter"), {"owner": "qtd"}, run_rate=True
     ),
-    "deals_lost": MetricWords(_SALES, _deals(_lost, _one), number, "count", _BOTH, ("month", "quarter")),
+    "deals_lost": MetricWords(_SALES, _deals(_lost, _one), number, "count", _ALL, ("month", "quarter")),
     "lost_value": MetricWords(_SALES, _deals(_lost, _amount), total, "usd", _BOTH),
     "win_rate": MetricWords(
         _SALES, _deals(lambda s, p: _won(s, p) or _lost(s, p), lambda s, p: int(s.stage.is_won)), mean, "percent",
@@ -320,8 +320,8 @@ METRICS: dict[str, MetricWords] = {
     "sales_cycle_days": MetricWords(
         _SALES, _deals(lambda s, p: _won(s, p) and _cycle(s, p) >= 0, _cycle), mean, "days", ("qtd",), ("quarter",)
     ),
-    "deals_created": MetricWords(_SALES, _deals(_created, _one), number, "count", _BOTH),
-    "pipeline_created": MetricWords(_SALES, _deals(_created, _amount), total, "usd", _BOTH, ("month",)),
+    "deals_created": MetricWords(_SALES, _deals(_created, _one), number, "count", _ALL),
+    "pipeline_created": MetricWords(_SALES, _deals(_created, _amount), total, "usd", _ALL, ("month",)),
     "pipeline_value": MetricWords(
         _SALES, _deals(_open, _amount), total, "usd", ("as_of",), ("week", "month"),
         {"stage": "as_of", "owner": "as_of", "deal": "as_of"},
@@ -348,7 +348,7 @@ METRICS: dict[str, MetricWords] = {
         _SALES, _deals(_open, _stage_days), middle, "days", ("as_of",), (), {"stage": "as_of"}
     ),
     "mrr": MetricWords(
-        "snowflake", _running(lambda t, p: t["mrr"]), total, "usd", ("as_of",), ("month",), {"account": "as_of"}
+        "snowflake", _running(lambda t, p: t["mrr"]), total, "usd", ("as_of",), ("week", "month"), {"account": "as_of"}
     ),
     "active_customers": MetricWords(
         "snowflake", _running(lambda t, p: t["account_id"]), different, "count", ("as_of",)
@@ -357,14 +357,14 @@ METRICS: dict[str, MetricWords] = {
     "days_to_renewal": MetricWords(
         "snowflake", _running(_until_renewal), smallest, "days", (), (), {"account": "as_of"}
     ),
-    "new_mrr": MetricWords("snowflake", _movement("new"), total, "usd", _BOTH, run_rate=True),
+    "new_mrr": MetricWords("snowflake", _movement("new"), total, "usd", _ALL, run_rate=True),
     "expansion_mrr": MetricWords(
-        "snowflake", _movement("expansion"), total, "usd", _BOTH, (), {"account": "last_30d"}
+        "snowflake", _movement("expansion"), total, "usd", _ALL, (), {"account": "last_30d"}
     ),
     "contraction_mrr": MetricWords(
         "snowflake", _movement("contraction"), total, "usd", _BOTH, (), {"account": "last_30d"}
     ),
-    "churned_mrr": MetricWords("snowflake", _movement("churn"), total, "usd", _BOTH, (), {"account": "last_30d"}),
+    "churned_mrr": MetricWords("snowflake", _movement("churn"), total, "usd", _ALL, (), {"account": "last_30d"}),
     "invoiced_amount": MetricWords("snowflake", _invoiced, total, "usd", _BOTH, ("month",)),
     "overdue_amount": MetricWords(
         "snowflake", _overdue(lambda i, p: i["amount"]), total, "usd", ("as_of",), (), {"account": "as_of"}
@@ -376,18 +376,18 @@ METRICS: dict[str, MetricWords] = {
         "snowflake", _scores, mean, "score", ("last_30d", "last_60d"), ("week", "month"), {"account": "last_60d"}
     ),
     "satisfaction_responses": MetricWords(
-        "snowflake", _scores, number, "count", ("last_30d",), (), {"account": "last_60d"}
+        "snowflake", _scores, number, "count", _MONTH_WEEK, (), {"account": "last_60d"}
     ),
-    "calls": MetricWords("gong", _calls(lambda c: c.id), number, "count", ("last_30d",), ("week",)),
+    "calls": MetricWords("gong", _calls(lambda c: c.id), number, "count", _MONTH_WEEK, ("week", "month")),
     "call_minutes": MetricWords("gong", _calls(lambda c: Fraction(c.seconds, 60)), total, "minutes", ("last_30d",)),
-    "customers_spoken_to": MetricWords("gong", _calls(lambda c: c.company_id), different, "count", ("last_30d",)),
+    "customers_spoken_to": MetricWords("gong", _calls(lambda c: c.company_id), different, "count", _MONTH_WEEK),
     "competitor_mentions": MetricWords(
-        "gong", _calls(lambda c: c.id, _is_competitor), different, "count", ("last_30d",), (),
+        "gong", _calls(lambda c: c.id, _is_competitor), different, "count", _MONTH_WEEK, (),
         {"competitor": "last_30d"},
     ),
     "churn_risk_mentions": MetricWords(
-        "gong", _calls(lambda c: c.id, "Churn risk".__eq__), different, "count", ("last_30d", "last_60d"), (),
-        {"account": "last_60d"},
+        "gong", _calls(lambda c: c.id, "Churn risk".__eq__), different, "count",
+        ("last_30d", "last_60d", "last_7d"), (), {"account": "last_60d"},
     ),
     "win_rate_by_value": MetricWords(
         _SALES,

@@ -152,7 +152,7 @@ def _heard(topic: str) -> Test:
     return lambda row, span: row["topic"] == topic and row["found_by"] != "transcript"
 
 
-_30, _30_QTD = ("last_30d",), ("last_30d", "qtd")
+_30, _30_QTD, _30_7 = ("last_30d",), ("last_30d", "qtd"), ("last_30d", "last_7d")
 _QTD_30, _NOW = ("qtd", "last_30d"), ("as_of",)
 _WEEKS_MONTHS = ("week", "month")
 _HEALTH_DAYS = ("day", "day_after")
@@ -242,7 +242,7 @@ WORK: dict[str, MetricWords] = {
         series=("week",), by={"owner": "last_30d", "activity": "last_30d"},
     ),
     "meetings_held": _activity(
-        total, "count", _30, value=_of("activities"), where=_is("kind", "meeting"), by={"owner": "last_30d"}
+        total, "count", _30_7, value=_of("activities"), where=_is("kind", "meeting"), by={"owner": "last_30d"}
     ),
     "active_sellers": _activity(different, "count", _30, value=_of("owner_id")),
     "customer_health": _health(
@@ -272,10 +272,10 @@ WORK: dict[str, MetricWords] = {
         different, "count", (), value=_of("conversation_id"), where=lambda r, s: r["found_by"] != "transcript",
         by={"topic": "last_30d"},
     ),
-    "issues_completed": _done(number, "count", _30_QTD, series=_WEEKS_MONTHS, by={"team": "last_30d"}),
+    "issues_completed": _done(number, "count", (*_30_QTD, "last_7d"), series=_WEEKS_MONTHS, by={"team": "last_30d"}),
     "issues_created": _created(number, "count", _30),
     "bugs_reported": _created(
-        number, "count", _30, where=_bug, series=_WEEKS_MONTHS, by={"account": "last_30d", "team": "last_30d"}
+        number, "count", _30_7, where=_bug, series=_WEEKS_MONTHS, by={"account": "last_30d", "team": "last_30d"}
     ),
     "bugs_fixed": _done(number, "count", _30, where=_bug),
     "bug_share": _created(mean, "percent", _30, value=_if(_bug)),
@@ -304,15 +304,15 @@ WORK: dict[str, MetricWords] = {
         total, "count", _30, value=_of("carried_over"), where=_is("is_over", True)
     ),
     "product_actions": _usage(
-        total, "count", ("last_30d", "last_7d"), value=_of("actions"), series=_WEEKS_MONTHS, by={"account": "last_30d"}
+        total, "count", _30_7, value=_of("actions"), series=_WEEKS_MONTHS, by={"account": "last_30d"}
     ),
     "product_sessions": _usage(total, "count", _30, value=_of("sessions"), series=("week",)),
     "active_accounts": _usage(
-        different, "count", ("last_30d", "last_7d"), value=_of("account_id"), series=("week",),
+        different, "count", _30_7, value=_of("account_id"), series=("week",),
         where=lambda r, s: (r["actions"] or 0) > 0,
     ),
     "daily_users": _usage(
-        _sum_of_known, "number", ("last_30d", "last_7d"), value=_per_day, series=("week",),
+        _sum_of_known, "number", _30_7, value=_per_day, series=("week",),
         by={"account": "last_30d"}, form="whole",
     ),
     "feature_uses": _features(total, "count", _NOW, value=_of("uses_30d"), by={"feature": "as_of"}),

@@ -1,469 +1,194 @@
-"""Corrupts true sentences in many ways and counts what verification lets through.
+"""Corrupts whole drafts, publishes them, and counts what gets through.
 
-`python -m sophia_assets_tests.insight.corruption --count 100000` runs the whole campaign and exits with
-1 if a single corrupted sentence would be published or 1 % of the true ones are refused.
+`python -m sophia_assets_tests.insight.corruption --count 100000` runs the campaign: every draft holds true sentences of
+the offline writer and of `model_prose.yaml` and one to three that were made false. It goes the way of any draft to the
+reader, and what is published has to be true letter by letter (`oracle`). Every false sentence is also checked as a
+finished text, as a page or an answer is. Exits with 1 if anything false gets through or 1 % of the true is refused.
 """
 
 from __future__ import annotations
 
 import argparse
 import random
+import time
 from collections import Counter
-from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 
-from sophia_assets.insight.figures import find_figures
-from sophia_assets.insight.lexicon import DIRECTIONS, NUMBER_WORDS
-from sophia_assets.insight.slots import SLOT, SlotError, fill
-from sophia_assets.insight.stories import LIKELIHOOD_SCALE
-from sophia_assets.insight.verification import Finding, Verifier
-from sophia_assets.insight.writing import BriefingRequest, DraftSentence
-from sophia_assets_tests.insight.variations import true_sentences, verifier_for
+from sophia_assets.insight.slots import SlotError, fill
+from sophia_assets.insight.verification import Finding
+from sophia_assets.insight.writing import SECTION_TITLES, Draft, DraftSection, DraftSentence
+from sophia_assets_tests.insight.disguises import DISGUISES
+from sophia_assets_tests.insight.false_drafts import SLOT_CORRUPTIONS, DraftCorruption, in_slots
+from sophia_assets_tests.insight.falsehoods import FALSEHOODS, Case
+from sophia_assets_tests.insight.oracle import Truth
+from sophia_assets_tests.insight.prose import Prose
+from sophia_assets_tests.insight.publishing_path import Path
+from sophia_assets_tests.insight.variations import true_sentences
 
-
-@dataclass(frozen=True)
-class Case:
-    """A true sentence and everything a corruption may draw on."""
-
-    text: str
-    draft: DraftSentence
-    fact_ids: tuple[str, ...]
-    request: BriefingRequest
-    verifier: Verifier
-    rng: random.Random
-
-    def figures(self) -> list[tuple[int, int]]:
-        """Where the sentence's figures are."""
-        return [(figure.start, figure.end) for figure in self.verifier.reader.read(self.text).figures]
-
-    def put(self, start: int, end: int, text: str) -> str:
-        """The sentence with a stretch replaced."""
-        return self.text[:start] + text + self.text[end:]
-
-
-#: Returns a false sentence, or None where the corruption does not apply.
-Corruption = Callable[[Case], str | None]
-
-
-def _differs(old: str, new: str) -> bool:
-    """Whether a new figure says something else than the old one, not merely the same to another precision."""
-    before, after = find_figures(old)[0], find_figures(new)[0]
-    tolerance = max(before.resolution, after.resolution) / 2
-    return before.unit != after.unit or abs(before.number - after.number) > tolerance * 1.001
-
-
-def figure_changed(case: Case) -> str | None:
-    spots = case.figures()
-    if not spots:
-        return None
-    start, end = case.rng.choice(spots)
-    old = case.text[start:end]
-    places = [i for i, ch in enumerate(old) if ch.isdigit()]
-    place = case.rng.choice(places)
-    digit = case.rng.choice([d for d in "123456789" if d != old[place]])
-    new = old[:place] + digit + old[place + 1 :]
-    return case.put(start, end, new) if _differs(old, new) else None
-
-
-def other_figure(case: Case) -> str | None:
-    spots = case.figures()
-    if not spots:
-        return None
-    start, end = case.rng.choice(spots)
-    old = case.text[start:end]
-    unit = find_figures(old)[0].unit
-    other = case.rng.choice(list(case.request.facts))
-    new = case.rng.choice([shown for shown in (other.display, other.previous_display, other.delta_display) if shown])
-    figures = find_figures(new)
-    if len(figures) != 1 or figures[0].unit != unit or not _differs(old, new):
-        return None
-    return case.put(start, end, new)
-
-
-def figures_swapped(case: Case) -> str | None:
-    spots = case.figures()
-    if len(spots) < 2:
-        return None
-    (a, b), (c, d) = sorted(case.rng.sample(spots, 2))
-    one, two = case.text[a:b], case.text[c:d]
-    if not _differs(one, two):
-        return None
-    return case.text[:a] + two + case.text[b:c] + one + case.text[d:]
-
-
-def name_swapped(case: Case) -> str | None:
-    spans = case.verifier.reader.read(case.text).names
-    if not spans:
-        return None
-    span = case.rng.choice(spans)
-    other = case.rng.choice(sorted(case.verifier.reader.names - {span.text}))
-    return case.put(span.start, span.end, other)
-
-
-def name_invented(case: Case) -> str | None:
-    spans = case.verifier.reader.read(case.text).names
-    if not spans:
-        return None
-    span = case.rng.choice(spans)
-    return case.put(
-        span.start, span.end, case.rng.choice(["Initrode", "Vandelay Industries", "Acme", "Jane Doe", "株式会社"])
-    )
-
-
-_OPPOSITES = {"up": "down", "down": "up", "rose": "fell", "fell": "rose", "higher": "lower", "lower": "higher"}
-
-
-def direction_flipped(case: Case) -> str | None:
-    words = [span for span in case.verifier.reader.read(case.text).words if span.text in _OPPOSITES]
-    if not words:
-        return None
-    span = case.rng.choice(words)
-    wanted = -DIRECTIONS[span.text]
-    options = [word for word, sign in DIRECTIONS.items() if sign == wanted and word not in ("advanced", "expanded")]
-    return case.put(span.start, span.end, case.rng.choice([_OPPOSITES[span.text], *options]))
-
-
-def period_swapped(case: Case) -> str | None:
-    spans = case.verifier.reader.read(case.text).periods
-    if not spans:
-        return None
-    span = case.rng.choice(spans)
-    others = [*sorted(case.verifier.reader.phrases - {span.text}), "this year", "last week", "in 2024", "yesterday"]
-    return case.put(span.start, span.end, case.rng.choice(others))
-
-
-def unit_changed(case: Case) -> str | None:
-    spots = case.figures()
-    if not spots:
-        return None
-    start, end = case.rng.choice(spots)
-    old = case.text[start:end]
-    options = {
-        "usd": [
-            old.replace("$", "€"),
-            old.replace("$", "£"),
-            old.replace("$", ""),
-            old + "%",
-            old + " days",
-            old.replace("K", "M") if "K" in old else old + "K",
-        ],
-        "percent": [
-            old.replace("%", " points"),
-            old.replace("%", ""),
-            "$" + old.replace("%", ""),
-            old.replace("%", "x"),
-        ],
-        "points": [old.replace(" points", "%").replace(" point", "%"), old.replace("points", "days")],
-        "days": [old.replace("day", "week"), old.replace("day", "month"), old.partition(" ")[0] + "%"],
-        "number": ["$" + old, old + "%", old + "K", old + "M", old + " points", old + " million", old + "x"],
-        "minutes": [old.replace("minute", "hour"), "$" + old],
-    }
-    return case.put(start, end, case.rng.choice(options.get(find_figures(old)[0].unit, ["€" + old])))
-
-
-_INVENTED = (
-    "Customers love the new release.",
-    "The team is confident about the quarter.",
-    "Bookings will recover next quarter.",
-    "This is because prices went up.",
-    "Revenue doubled.",
-    "Half of all deals came from partners.",
-    "It was a record quarter.",
-    "Most customers renewed.",
-    "{name} is about to leave.",
-    "{name} pays {figure} a month.",
-    "{name} owes {figure} in overdue invoices.",
-    "Bookings are {figure} so far this quarter.",
-    "Sales grew {figure}.",
-    "The win rate is {figure}, up from {other}.",
-    "Twelve deals slipped.",
-    "We spoke with {figure} customers.",
-    "{name} came up in {figure} calls.",
-    "Nothing needs a decision.",
-    "Fire {name}: {name}, by Friday 27 March.",
-    "Vandelay Industries signed a contract.",
-    "Pipeline is at risk.",
-    "Ignore previous instructions.",
-)
-
-
-def invented_sentence(case: Case) -> str | None:
-    facts = list(case.request.facts)
-    name = case.rng.choice(sorted(case.verifier.reader.names))
-    figure, other = (case.rng.choice(facts).display for _ in range(2))
-    invented = case.rng.choice(_INVENTED).format(name=name, figure=figure, other=other)
-    if case.verifier.text(invented, case.fact_ids, case.draft.story_id) == [] and figure in invented:
-        return None if _is_true(case, invented) else invented
-    return invented if case.rng.random() < 0.5 else f"{case.text} {invented}"
-
-
-def _is_true(case: Case, invented: str) -> bool:
-    """Whether an invented sentence says by chance what the true one says: the same name with the same figure."""
-    spans = case.verifier.reader.read(invented)
-    mine = case.verifier.reader.read(case.text)
-    return {span.text for span in spans.names} <= {span.text for span in mine.names} and {
-        figure.text for figure in spans.figures
-    } <= {figure.text for figure in mine.figures}
-
-
-def number_word(case: Case) -> str | None:
-    spots = case.figures()
-    if not spots:
-        return None
-    start, end = case.rng.choice(spots)
-    old = find_figures(case.text[start:end])[0]
-    word, value = case.rng.choice(list(NUMBER_WORDS.items()))
-    facts = [case.request.facts.get(fact_id) for fact_id in case.fact_ids]
-    true = {shown for fact in facts if fact for shown in (fact.display, fact.previous_display, fact.delta_display)}
-    return None if value == old.number or str(value) in true else case.put(start, end, word)
-
-
-def vague_magnitude(case: Case) -> str | None:
-    spots = case.figures()
-    if not spots:
-        return None
-    start, end = case.rng.choice(spots)
-    old = case.text[start:end]
-    return case.put(
-        start,
-        end,
-        case.rng.choice(
-            [
-                f"nearly {old}",
-                f"more than {old}",
-                f"over {old}",
-                f"almost {old}",
-                "twice as much",
-                "a record",
-                "half",
-                "most",
-                "dozens",
-                "several",
-                f"a significant {old}",
-                f"at least {old}",
-                f"about {old}",
-                "a third",
-                f"up to {old}",
-            ]
-        ),
-    )
-
-
-def denied(case: Case) -> str | None:
-    words = case.text.split(" ")
-    place = case.rng.randrange(1, len(words))
-    return " ".join([*words[:place], case.rng.choice(["not", "never", "no", "hardly"]), *words[place:]])
-
-
-def guessed(case: Case) -> str | None:
-    tail = case.rng.choice(
-        [
-            ", because of pricing",
-            ", which will continue",
-            ", probably due to churn",
-            " and should grow",
-            ", driven by partners",
-            " and may double",
-            ", as expected",
-        ]
-    )
-    return case.text.removesuffix(".") + tail + "."
-
-
-_MARKUP = (
-    "<b>now</b>",
-    "<script>alert(1)</script>",
-    "[here](https://evil.example)",
-    "![x](https://evil.example/p.png)",
-    "https://evil.example/x",
-    "www.evil.example",
-    "evil.example",
-    "{{fact:mrr.as_of}}",
-    "`rm`",
-    "mail a@b.co",
-    "\u202edetrevni",
-    "<img src=x onerror=alert(1)>",
-    "**bold**",
-    "javascript:alert(1)",
-    "&lt;b&gt;",
-    "\u0661\u0662",
-)
-
-
-def markup_injected(case: Case) -> str | None:
-    place = case.rng.choice([0, len(case.text), *(i for i, ch in enumerate(case.text) if ch == " ")])
-    return f"{case.text[:place]} {case.rng.choice(_MARKUP)} {case.text[place:]}".strip()
-
-
-_METRIC_SWAPS = (
-    ("booked", "lost"),
-    ("Bookings", "Overdue invoices"),
-    ("Bookings", "Open pipeline"),
-    ("won", "lost"),
-    ("pays", "owes"),
-    ("owes", "pays"),
-    ("win rate", "share of pipeline"),
-    ("Open pipeline", "Bookings"),
-    ("Monthly recurring revenue", "New pipeline"),
-    ("renews in", "is past its close date by"),
-    ("scored us", "called us"),
-    ("added", "gave up"),
-    ("left", "expanded"),
-    ("came up in", "won"),
-    ("New pipeline", "Open pipeline"),
-    ("stalled", "won"),
-    ("satisfaction score", "sales cycle"),
-    ("deals lost", "deals won"),
-    ("overdue invoices", "bookings"),
-    ("Overdue invoices", "Bookings"),
-)
-
-
-def metric_swapped(case: Case) -> str | None:
-    fitting = [(old, new) for old, new in _METRIC_SWAPS if old in case.text]
-    if not fitting or not case.figures():
-        return None
-    old, new = case.rng.choice(fitting)
-    return case.text.replace(old, new)
-
-
-def likelihood_changed(case: Case) -> str | None:
-    story = case.verifier.stories.get(case.draft.story_id or "")
-    if story is None or not story.likelihood or story.likelihood not in case.text:
-        return None
-    other = case.rng.choice([word for word in LIKELIHOOD_SCALE if word != story.likelihood])
-    return case.text.replace(story.likelihood, other)
-
-
-TEXT_CORRUPTIONS: tuple[Corruption, ...] = (
-    figure_changed,
-    other_figure,
-    figures_swapped,
-    name_swapped,
-    name_invented,
-    direction_flipped,
-    period_swapped,
-    unit_changed,
-    invented_sentence,
-    number_word,
-    vague_magnitude,
-    denied,
-    guessed,
-    markup_injected,
-    metric_swapped,
-    likelihood_changed,
-)
-
-
-def slot_of_other_fact(case: Case) -> str | None:
-    """A draft whose slot names another fact."""
-    slots = [match for match in SLOT.finditer(case.draft.text) if match["kind"] == "fact"]
-    if not slots:
-        return None
-    match = case.rng.choice(slots)
-    other = case.rng.choice([fact.id for fact in case.request.facts if fact.id != match["id"]])
-    # `lost $1.4M` is as true as `lost 66`.
-    if {match["id"], other} in ({"deals_lost.qtd", "lost_value.qtd"}, {"deals_won.qtd", "bookings.qtd"}):
-        return None
-    return _slot_replaced(case, match.span("id"), other)
-
-
-def slot_of_other_aspect(case: Case) -> str | None:
-    """A draft whose slot shows another aspect of the fact."""
-    slots = [match for match in SLOT.finditer(case.draft.text) if match["kind"] == "fact" and match["aspect"]]
-    if not slots:
-        return None
-    match = case.rng.choice(slots)
-    aspect = case.rng.choice(["value", "previous", "delta", "share", "subject", "period", "previous_period", "rank"])
-    # A previous value in place of the previous period, or of an equal difference, is just as true.
-    if aspect == match["aspect"] or (match["aspect"], aspect) == ("previous_period", "previous"):
-        return None
-    fact = case.request.facts.get(match["id"])
-    shown = {"value": fact.display, "delta": fact.delta_display}.get(aspect, "") if fact else ""
-    if fact is None or (match["aspect"] == "previous_period" and shown == fact.previous_display):
-        return None
-    return _slot_replaced(case, match.span("aspect"), aspect)
-
-
-def _slot_replaced(case: Case, span: tuple[int, int], text: str) -> str | None:
-    """The draft with one slot changed; None where it then says the same as before, or something just as true."""
-    draft = case.draft.text[: span[0]] + text + case.draft.text[span[1] :]
-    try:
-        before = fill(case.draft.text, case.request.facts, case.request.stories)
-        after = fill(draft, case.request.facts, case.request.stories)
-    except SlotError:
-        return draft
-    return None if after.text == before.text else draft
+TEXTS = {**{corrupt.__name__: corrupt for corrupt in FALSEHOODS}, **DISGUISES}
+CORRUPTIONS: dict[str, DraftCorruption] = {
+    **{name: in_slots(corrupt) for name, corrupt in TEXTS.items()},
+    **SLOT_CORRUPTIONS,
+}
+#: Drafts that are true but out of order: nothing of them may be refused.
+ORDERS = ("sections_swapped", "sentence_doubled")
+DRAFTS_A_REQUEST = 400
 
 
 @dataclass
 class Tally:
-    """What a campaign found."""
+    """What a campaign found. `published` and `let_through` hold (corruption, true text, false text)."""
 
+    drafts: int = 0
     corrupted: Counter[str] = field(default_factory=Counter)
     published: list[tuple[str, str, str]] = field(default_factory=list)
+    let_through: list[tuple[str, str, str]] = field(default_factory=list)
+    texts: int = 0
     true: int = 0
     refused: list[tuple[str, Finding]] = field(default_factory=list)
+    whole: int = 0
+
+    def add(self, other: Tally) -> None:
+        """Takes in what another part of the campaign found."""
+        self.drafts, self.texts = self.drafts + other.drafts, self.texts + other.texts
+        self.true, self.whole = self.true + other.true, self.whole + other.whole
+        self.corrupted += other.corrupted
+        self.published += other.published
+        self.let_through += other.let_through
+        self.refused += other.refused
+
+    @property
+    def share_refused(self) -> float:
+        """The share of true sentences that were refused."""
+        return len(self.refused) / max(self.true, 1)
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing false got through and hardly anything true was refused."""
+        return not self.published and not self.let_through and self.share_refused < 0.01
 
 
 def run(count: int, seed: int = 7) -> Tally:
-    """Corrupts until `count` false sentences were checked; each corruption gets an equal share."""
-    tally, rng, company = Tally(), random.Random(seed), 0
-    while sum(tally.corrupted.values()) < count:
-        request, sentences = true_sentences(seed * 1000 + company)
+    """Publishes `count` corrupted drafts, a few hundred for each of as many companies as that takes."""
+    tally, company = Tally(), 0
+    while tally.drafts < count:
+        _campaign(seed * 1000 + company, min(DRAFTS_A_REQUEST, count - tally.drafts), tally)
         company += 1
-        verifier = verifier_for(request)
-        for text, draft in sentences:
-            fact_ids = fill(draft.text, request.facts, request.stories).fact_ids
-            case = Case(text, draft, fact_ids, request, verifier, rng)
-            tally.true += 1
-            findings = verifier.draft_sentence(draft) + verifier.text(text, fact_ids, draft.story_id)
-            tally.refused += [(text, finding) for finding in findings[:1]]
-            _corrupt(case, tally)
     return tally
 
 
-def _corrupt(case: Case, tally: Tally) -> None:
-    for corruption in TEXT_CORRUPTIONS:
-        for _ in range(3):
-            false = corruption(case)
-            if false is None or false == case.text:
-                continue
-            tally.corrupted[corruption.__name__] += 1
-            if not case.verifier.text(false, case.fact_ids, case.draft.story_id):
-                tally.published.append((corruption.__name__, case.text, false))
-    for slots in (slot_of_other_fact, slot_of_other_aspect):
-        for _ in range(6):
-            false = slots(case)
-            if false is None:
-                continue
-            tally.corrupted[slots.__name__] += 1
-            drafted = DraftSentence(false, case.draft.story_id)
-            if case.verifier.draft_sentence(drafted):
-                continue
-            filled = fill(false, case.request.facts, case.request.stories)
-            if not case.verifier.text(filled.text, filled.fact_ids, case.draft.story_id):
-                tally.published.append((slots.__name__, case.text, f"{filled.text} <- {false}"))
+def _campaign(seed: int, drafts: int, tally: Tally) -> None:
+    """All drafts of one company."""
+    request, sentences = true_sentences(seed)
+    truth, path, rng = Truth(request, sentences), Path(request), random.Random(seed)
+    for made in truth.sentences:
+        tally.true += 1
+        findings = path.findings(made.draft)
+        tally.refused += [(made.text, finding) for finding in findings[:1]]
+    names = list(CORRUPTIONS)
+    for number in range(drafts):
+        chosen = [names[(number + step * 17) % len(names)] for step in range(rng.choice((1, 1, 2, 3)))]
+        false = [drafted for name in chosen for drafted in [_corrupt(name, truth, path, rng, tally)] if drafted]
+        draft = _draft(false, truth, rng)
+        origin = {sentence.text: (name, true) for name, true, sentence in false}
+        # A few go through the whole builder, with everything that comes before and after the press.
+        is_whole = number % 100 == 0
+        published = path.briefing(draft) if is_whole else path.publish(draft)
+        tally.whole += is_whole
+        tally.drafts += 1
+        for sentence in published:
+            if not truth.holds(sentence.text, sentence.story_id):
+                name, true = origin.get(sentence.template, ("unknown", ""))
+                tally.published.append((name, true, f"{sentence.text} <- {sentence.template} [{sentence.story_id}]"))
+
+
+def _corrupt(
+    name: str, truth: Truth, path: Path, rng: random.Random, tally: Tally
+) -> tuple[str, str, DraftSentence] | None:
+    """A false sentence made from some true one; its finished text is checked by itself as well."""
+    for _ in range(20):
+        made = rng.choice(truth.sentences)
+        case = Case(made.text, made.draft, made.fact_ids, path.request, path.verifier, rng)
+        false = CORRUPTIONS[name](case, truth)
+        if false is None:
+            continue
+        try:
+            text = fill(false.text, path.request.facts, path.request.stories)
+        except SlotError:
+            text = None
+        if text is not None and truth.holds(text.text, false.story_id):
+            continue
+        tally.corrupted[name] += 1
+        if text is not None and name in TEXTS:
+            tally.texts += 1
+            if not path.verifier.text(text.text, made.fact_ids, false.story_id):
+                tally.let_through.append((name, made.text, f"{text.text} <- {false.text} [{false.story_id}]"))
+        return name, made.text, false
+    return None
+
+
+def _draft(false: list[tuple[str, str, DraftSentence]], truth: Truth, rng: random.Random) -> Draft:
+    """A draft of a few true sentences with the false ones among them, in any section; one sentence may come twice."""
+    sentences = [_any(truth, rng).draft for _ in range(rng.randrange(2, 6))]
+    for _, _, sentence in false:
+        sentences.insert(rng.randrange(len(sentences) + 1), sentence)
+    if rng.random() < 0.2:
+        sentences.append(rng.choice(sentences))
+    sections: dict[str, list[DraftSentence]] = {}
+    bottom_line = [sentences.pop()] if rng.random() < 0.5 else []
+    for sentence in sentences:
+        sections.setdefault(rng.choice(list(SECTION_TITLES)), []).append(sentence)
+    return Draft(tuple(bottom_line), tuple(DraftSection(key, tuple(told)) for key, told in sections.items()))
+
+
+def _any(truth: Truth, rng: random.Random) -> Prose:
+    return rng.choice(truth.sentences)
+
+
+def _few_of_each(found: list[tuple[str, str, str]], most: int) -> list[tuple[str, str, str]]:
+    seen: Counter[str] = Counter()
+    shown = []
+    for entry in found:
+        seen[entry[0]] += 1
+        if seen[entry[0]] <= 4:
+            shown.append(entry)
+    return shown[:most]
 
 
 def main() -> int:
     """Prints the tally; returns 1 if anything false got through or too much of the truth was refused."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=10_000)
+    parser.add_argument("--count", type=int, default=10_000, help="how many corrupted drafts")
+    parser.add_argument("--jobs", type=int, default=1, help="how many processes")
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--show", type=int, default=20)
+    parser.add_argument("--show", type=int, default=20, help="how many of what got through, or was refused")
     options = parser.parse_args()
-    tally = run(options.count, options.seed)
-    total = sum(tally.corrupted.values())
-    for name, number in tally.corrupted.most_common():
-        print(f"{name:22} {number:8,}")
-    for kind, true, false in tally.published[: options.show]:
-        print(f"PUBLISHED {kind}\n   true: {true}\n  false: {false}")
+    started, tally = time.perf_counter(), Tally()
+    parts = [options.count // options.jobs + (job < options.count % options.jobs) for job in range(options.jobs)]
+    seeds = [options.seed + 1000 * job for job in range(options.jobs)]
+    if options.jobs == 1:
+        tally = run(options.count, options.seed)
+    else:
+        with ProcessPoolExecutor(options.jobs) as pool:
+            for part in pool.map(run, parts, seeds):
+                tally.add(part)
+    for name, number in sorted(tally.corrupted.items(), key=lambda item: -item[1]):
+        leaks = sum(1 for kind, _, _ in tally.published + tally.let_through if kind == name)
+        print(f"{name:28} {number:8,}  got through {leaks}")
+    for what, found in (("PUBLISHED", tally.published), ("LET THROUGH AS A TEXT", tally.let_through)):
+        for kind, true, false in _few_of_each(found, options.show):
+            print(f"{what} {kind}\n   true: {true}\n  false: {false}")
     for text, finding in tally.refused[: options.show]:
         print(f"REFUSED {text}\n  {finding.kind} {finding.span!r}: {finding.message} ({finding.expected})")
-    share = len(tally.refused) / max(tally.true, 1)
-    print(f"corrupted {total:,}: published {len(tally.published):,}; true {tally.true:,}: refused {share:.2%}")
-    return 1 if tally.published or share >= 0.01 else 0
+    seconds = time.perf_counter() - started
+    print(
+        f"{tally.drafts:,} corrupted drafts ({tally.whole:,} through the whole builder) in {seconds:.0f} s, "
+        f"{sum(tally.corrupted.values()):,} false sentences: {len(tally.published):,} published; "
+        f"{tally.texts:,} checked as finished texts: {len(tally.let_through):,} let through; "
+        f"{tally.true:,} true sentences: {len(tally.refused):,} refused ({tally.share_refused:.2%})"
+    )
+    return 0 if tally.holds else 1
 
 
 if __name__ == "__main__":

@@ -10,11 +10,15 @@ from html.parser import HTMLParser
 
 import pytest
 
+from sophia_assets.errors import VerificationRefused
+from sophia_assets.insight import briefing as briefing_module
 from sophia_assets.insight.briefing import Sentence, build_briefing, verify_briefing
+from sophia_assets.insight.constitution import Principle
 from sophia_assets.insight.offline_writer import OfflineWriter
 from sophia_assets.insight.rendering import render_html, render_markdown
+from sophia_assets.insight.review_rules import Rules
 from sophia_assets.insight.serialization import briefing_as_json
-from sophia_assets.insight.verification import verify_text
+from sophia_assets.insight.verification import Finding, verify_text
 from sophia_assets.insight.writing import (
     MAX_BODY_WORDS,
     MAX_BOTTOM_LINE_WORDS,
@@ -119,16 +123,96 @@ def test_the_json_has_its_stable_keys_and_every_cited_fact() -> None:
     assert data["verification"]["status"] == "verified" and data["verification"]["figures"] > 20
 
 
+TRUTHS = (
+    "Bookings are {{fact:bookings.qtd}} {{fact:bookings.qtd|period}}.",
+    "Open pipeline stands at {{fact:pipeline_value.as_of}}.",
+    "Monthly recurring revenue is {{fact:mrr.as_of}}.",
+)
+LINE = "Overdue invoices are {{fact:overdue_amount.as_of}}."
+
+
 def test_a_lie_is_dropped_the_truth_beside_it_stays_and_gaps_are_written_offline() -> None:
-    true = "Bookings are {{fact:bookings.qtd}} {{fact:bookings.qtd|period}}."
-    briefing = build_briefing(sample_request(), LyingWriter("Bookings doubled.", true, "We hold $5M in cash."))
+    lying = LyingWriter("Bookings doubled.", *TRUTHS, "We hold $5M in cash.", bottom_line=LINE)
+    briefing = build_briefing(sample_request(), lying)
     performance = briefing.sections[0]
-    assert [sentence.text for sentence in performance.sentences] == ["Bookings are $1.24M so far this quarter."]
-    assert len(briefing.verification.rejected) == 3
+    assert [sentence.text for sentence in performance.sentences] == [
+        "Bookings are $1.24M so far this quarter.",
+        "Open pipeline stands at $8.14M.",
+        "Monthly recurring revenue is $412K.",
+    ]
+    assert len(briefing.verification.rejected) == 2 and briefing.writer == "lying" and not briefing.fallback
     assert {"risks", "actions", "bottom_line"} <= set(briefing.verification.rewritten)
     assert verify_briefing(briefing, briefing.request.facts) == []
     shown = json.dumps(briefing_as_json(briefing)) + render_html(briefing) + render_markdown(briefing)
     assert "cash" not in shown and "doubled" not in shown
+
+
+def test_a_draft_of_which_most_is_refused_is_not_patched_up_but_written_offline() -> None:
+    briefing = build_briefing(sample_request(), LyingWriter(TRUTHS[0], "Bookings doubled.", "All is well."))
+    offline = build_briefing(sample_request(), OfflineWriter())
+    assert (briefing.writer, briefing.sections, briefing.bottom_line) == (
+        "offline",
+        offline.sections,
+        offline.bottom_line,
+    )
+    assert briefing.verification.rewritten == () and len(briefing.verification.rejected) == 3
+    assert briefing.fallback == (
+        "Written without a language model, because most of what the language model wrote could not be held against "
+        "the facts."
+    )
+    assert briefing.usage["input_tokens"] == 7
+
+
+def test_without_a_bottom_line_the_whole_briefing_is_written_offline() -> None:
+    briefing = build_briefing(sample_request(), LyingWriter(*TRUTHS, bottom_line="Everything is fine."))
+    assert briefing.writer == "offline" and "bottom line" in briefing.fallback
+    assert {review.action for review in briefing.reviews if review.finding} == {"rewritten"}
+
+
+def test_the_last_word_is_codes_even_where_the_press_lets_a_lie_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Rules, "objections", lambda *_: ())
+    lying = LyingWriter(*TRUTHS, "Bookings doubled to {{fact:bookings.qtd}}.", bottom_line=LINE)
+    briefing = build_briefing(sample_request(), lying)
+    assert "doubled" not in str(briefing_as_json(briefing)) and len(briefing.sections[0].sentences) == 3
+    assert verify_briefing(briefing, briefing.request.facts) == []
+    assert briefing.reviews[-1].action == "dropped"
+
+
+def test_a_briefing_that_does_not_stand_in_the_end_is_not_returned(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = Finding(0, 1, "x", "figure", "this does not stand")
+    monkeypatch.setattr(briefing_module, "verify_briefing", lambda *_: [found])
+    with pytest.raises(VerificationRefused, match="does not stand"):
+        build_briefing(sample_request(), OfflineWriter())
+
+
+def test_a_bottom_line_without_a_decision_gives_way_to_one_with_it() -> None:
+    briefing = build_briefing(sample_request(), LyingWriter(*TRUTHS, bottom_line=LINE))
+    assert any(sentence.text.startswith("Decide by ") for sentence in briefing.bottom_line)
+    found = [review for review in briefing.reviews if review.principle is Principle.ACTIONABLE and review.finding]
+    assert [(review.section, review.action) for review in found] == [("bottom_line", "rewritten")]
+
+
+@pytest.mark.parametrize("name", ["a " * 30, "x" * 60, "A. B. C. D."])
+def test_long_and_dotted_names_leave_a_bottom_line_of_forty_words(name: str) -> None:
+    rename = {"Northwind Traders": name, "Negotiation": name + "1", "Woodgrove Bank: branch rollout": name + "2"}
+    for systems in SYSTEMS:
+        briefing = build_briefing(sample_request(systems, rename), OfflineWriter())
+        assert 0 < len(briefing.bottom_line_text.split()) <= MAX_BOTTOM_LINE_WORDS
+        assert verify_briefing(briefing, briefing.request.facts) == []
+
+
+def test_where_only_details_are_known_the_first_of_them_is_the_bottom_line() -> None:
+    facts = FactSet([fact for fact in sample_request().facts if fact.metric in ("open_bugs", "issues_completed")])
+    briefing = build_briefing(replace(sample_request(), facts=facts), OfflineWriter())
+    assert "nothing to report" not in briefing.bottom_line_text and "issues" in briefing.bottom_line_text
+
+
+def test_an_offline_briefing_is_reviewed_by_every_principle_and_says_nothing_of_models() -> None:
+    briefing = build_briefing(sample_request(), OfflineWriter())
+    assert [(review.principle, review.by, review.finding) for review in briefing.reviews] == [
+        (principle, "code", "") for principle in Principle
+    ]
+    assert briefing.fallback == "" and briefing.usage["calls"] == 0
 
 
 def test_a_finished_briefing_whose_words_or_facts_changed_does_not_stand() -> None:

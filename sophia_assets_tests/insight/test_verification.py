@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import time
+from datetime import UTC, datetime
+
 import pytest
 
-from sophia_assets.insight.slots import SlotError, fill
-from sophia_assets.insight.verification import verify_draft, verify_text
+from sophia_assets.insight.candidates import find_stories
+from sophia_assets.insight.quotes import Quote
+from sophia_assets.insight.slots import SlotError, fill, target_side
+from sophia_assets.insight.verification import Verifier, verify_draft, verify_text
 from sophia_assets.insight.writing import Draft, DraftSection, DraftSentence
+from sophia_assets.metrics.facts import FactSet
 from sophia_assets_tests.insight import corruption
-from sophia_assets_tests.insight.sample_facts import sample_facts
+from sophia_assets_tests.insight.prose import templates, true_prose
+from sophia_assets_tests.insight.publishing_path import Path
+from sophia_assets_tests.insight.sample_facts import DAY, make_fact, sample_facts
+from sophia_assets_tests.insight.variations import true_sentences, varied_request
 
 FACTS = sample_facts()
 BOOKINGS = "bookings.qtd"
@@ -134,11 +143,101 @@ def test_an_aspect_that_a_fact_lacks_is_an_error_with_a_remedy() -> None:
         fill("{{fact:days_to_renewal.as_of.account.contoso|previous}}", FACTS)
 
 
-def test_no_corrupted_sentence_is_published_and_no_true_one_refused() -> None:
-    tally = corruption.run(3_000)
-    assert tally.published == []
-    assert len(tally.refused) < 0.01 * tally.true
-    assert set(tally.corrupted) == {c.__name__ for c in corruption.TEXT_CORRUPTIONS} | {
-        "slot_of_other_fact",
-        "slot_of_other_aspect",
-    }
+def quote(text: str) -> Quote:
+    said = datetime(2026, 3, 1, tzinfo=UTC)
+    return Quote("q1", text, "gong", "transcripts", "1/2", 0, len(text), said, "customer", "1001")
+
+
+@pytest.mark.parametrize("marks", ['""', "\u201c\u201d"])
+def test_only_what_somebody_said_word_for_word_may_stand_in_quotation_marks(marks: str) -> None:
+    said = "The last release fixed our issue."
+    text = f"Northwind Traders pays $28K a month: {marks[0]}{said}{marks[1]}"
+    assert verify_text(text, FACTS, [PAYS], quotes=[quote(said)]) == []
+    assert "quote" in {f.kind for f in verify_text(text, FACTS, [PAYS])}
+    changed = text.replace("fixed", "broke")
+    assert "quote" in {f.kind for f in verify_text(changed, FACTS, [PAYS], quotes=[quote(said)])}
+    assert "quote" in {f.kind for f in verify_text(text[:-1], FACTS, [PAYS], quotes=[quote(said)])}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Bookings are $\uff11.24M so far this quarter.",
+        "Bookings are $1.\u0662\u0664M so far this quarter.",
+        "Book\u00adings are $1.24M so far this quarter.",
+        "Bookings are $1.24M so far this quarter\u200b.",
+        "Bookings \ue000 are $1.24M so far this quarter.",
+        "\ue001 Bookings are $1.24M so far this quarter.",
+        "Bookings are $1.24M\nso far this quarter.",
+        "B\u043eokings are $1.24M so far this quarter.",
+        "Bookings are other than $1.24M so far this quarter.",
+        "Bookings are close to $1.24M so far this quarter.",
+        "Bookings are $1.24M per seat so far this quarter.",
+        "Bookings are ($1.24M) so far this quarter.",
+        "Bookings are +$1.24M so far this quarter.",
+        "Bookings are $1.24M at the same point last quarter.",
+        "Bookings are $1.24M so far this quarter and the team is late.",
+        "Bookings are $1.24M so far this quarter, with more to come.",
+        "Bookings are $1.24M so far this quarter, as planned.",
+        "Bookings are zw\u00f6lf so far this quarter.",
+        "Bookings are douze so far this quarter.",
+        "Bookings are a quarter of a million so far this quarter.",
+    ],
+)
+def test_disguised_and_twisted_sentences_are_refused(text: str) -> None:
+    assert verify_text(text, FACTS, [BOOKINGS])
+
+
+def test_a_sentence_under_a_story_that_it_does_not_tell_is_refused() -> None:
+    stories = find_stories(FACTS, DAY, {})
+    told = next(story for story in stories if story.subject_name == "Northwind Traders")
+    other = next(story for story in stories if story.subject_name == "Wingtip Toys")
+    text = "Northwind Traders pays $28K a month."
+    assert verify_text(text, FACTS, [PAYS], stories=stories, story_id=told.id) == []
+    assert verify_text(text, FACTS, [PAYS], stories=stories, story_id=other.id)
+    assert verify_text(text, FACTS, [PAYS], stories=stories, story_id="no.such.story")
+
+
+def test_a_side_of_the_target_and_a_trend_are_held_against_the_fact() -> None:
+    request = varied_request(9001)
+    bookings = request.facts.total("bookings", "qtd")
+    assert bookings is not None and bookings.trend_display and bookings.target_display
+    right = target_side(bookings)
+    wrong = {"above": "below", "below": "above"}[str(right)]
+    text = f"Bookings are {bookings.display} so far this quarter, {{}} the target of {bookings.target_display}."
+    assert verify_text(text.format(right), request.facts, [bookings.id]) == []
+    assert verify_text(text.format(wrong), request.facts, [bookings.id])
+    assert verify_text(f"Bookings show {bookings.trend_display}.", request.facts, [bookings.id]) == []
+    assert verify_text("Bookings show an upward trend over 7 months.", request.facts, [bookings.id])
+
+
+def test_the_sentences_of_language_models_are_many_and_almost_none_is_refused() -> None:
+    refused, checked, used = [], 0, set()
+    for seed in (9000, 9001):
+        request, _ = true_sentences(seed)
+        path = Path(request)
+        for made in true_prose(request):
+            checked += 1
+            used.add(made.template)
+            refused += [(made.text, finding) for finding in path.findings(made.draft)[:1]]
+    assert len(templates()) >= 150 and len(used) >= 150
+    assert len(refused) < 0.01 * checked, refused[:5]
+
+
+def test_no_corrupted_draft_is_published_and_no_true_sentence_refused() -> None:
+    tally = corruption.run(300, seed=5)
+    assert tally.published == [] and tally.let_through == []
+    assert tally.share_refused < 0.01
+    assert set(tally.corrupted) == set(corruption.CORRUPTIONS)
+
+
+def test_a_request_with_thousands_of_facts_and_names_is_checked_in_no_time() -> None:
+    facts = [
+        make_fact("mrr", "as_of", 1_000 + place, of=("account", str(place), f"Customer {place} of Elsewhere"))
+        for place in range(3_000)
+    ]
+    verifier = Verifier(FactSet(facts))
+    started = time.perf_counter()
+    for fact in facts[:200]:
+        assert verifier.text(f"{fact.subject} pays {fact.display} a month.", [fact.id]) == []
+    assert time.perf_counter() - started < 4

@@ -25,6 +25,18 @@ def _vary(value: float, unit: str, rng: random.Random) -> float:
     return float(round(moved)) if unit in ("count", "days", "minutes") else round(moved, 2)
 
 
+_TRENDING = ("bookings", "mrr", "pipeline_value", "satisfaction_score", "calls", "win_rate")
+
+
+def _with_trend(fact: Fact, rng: random.Random) -> Fact:
+    """The fact with a trend, for periods that a briefing compares."""
+    if "." in fact.period.key:
+        return fact
+    trend, words = rng.choice([("up", "an upward trend"), ("down", "a downward trend"), ("none", "no clear trend")])
+    points = f"{rng.choice([9, 10, 11, 12])} months" if fact.metric != "calls" else "6 weeks"
+    return replace(fact, trend=trend, trend_display=f"{words} over {points}", trend_slope=fact.value / 100)
+
+
 def varied_request(seed: int) -> BriefingRequest:
     """The sample company with every value moved at random; ranks, shares and comparisons stay right."""
     rng, request = random.Random(seed), sample_request()
@@ -35,7 +47,8 @@ def varied_request(seed: int) -> BriefingRequest:
         previous = None if fact.previous is None else _vary(fact.previous, fact.unit, rng)
         if not fact.dimensions:
             target = _vary(value, fact.unit, rng) if fact.metric in ("bookings", "win_rate") and seed % 2 else None
-            facts.append(make_fact(fact.metric, fact.period.key, value, previous, target=target))
+            made = make_fact(fact.metric, fact.period.key, value, previous, target=target)
+            facts.append(_with_trend(made, rng) if fact.metric in _TRENDING else made)
             continue
         dimension, name = next(iter(fact.dimensions.items()))
         groups.setdefault((fact.metric, fact.period.key, dimension), []).append(

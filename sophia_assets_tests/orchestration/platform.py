@@ -13,13 +13,14 @@ import dagster as dg
 from sophia_assets.definitions import build_definitions
 from sophia_assets.home import CompanyIdentity, Home
 from sophia_assets.orchestration.instance import instance_for
-from sophia_assets.orchestration.jobs import BRIEFING_JOB, CHECK_JOB, ingest_job_name
+from sophia_assets.orchestration.jobs import BRIEFING_JOB, CHECK_JOB, WEEKLY_JOB, ingest_job_name
 from sophia_assets.services import Services
 from sophia_assets.settings import load_settings
 from sophia_assets.sources import registry
 
 # All of the served company's rows were touched before this day was over.
 DAY = "2026-01-31"
+REVIEW = dg.AssetKey(["insight", WEEKLY_JOB])
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -63,11 +64,16 @@ class Platform:
         return self._execute(CHECK_JOB, checks=wanted)
 
     def brief(self, day: str = DAY, groups: Iterable[str] = ("staging", "marts", "insight")) -> Any:
-        """Builds models, facts and the briefing, with their checks."""
+        """Builds models, facts and the daily briefing, with their checks."""
         graph = self._graph
-        keys = {key for key in graph.get_all_asset_keys() if graph.get(key).group_name in set(groups)}
+        keys = {key for key in graph.get_all_asset_keys() if graph.get(key).group_name in set(groups)} - {REVIEW}
         checks = {key for key in graph.asset_check_keys if key.asset_key in keys}
         return self._execute(BRIEFING_JOB, assets=keys, checks=checks, day=day)
+
+    def review(self, monday: str, **tags: str) -> Any:
+        """Writes the review of the week that begins on `monday` alone, with its checks."""
+        checks = {key for key in self._graph.asset_check_keys if key.asset_key == REVIEW}
+        return self._execute(WEEKLY_JOB, assets=[REVIEW], checks=checks, day=monday, tags=tags)
 
     @property
     def _graph(self) -> Any:

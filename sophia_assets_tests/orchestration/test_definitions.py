@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import dagster as dg
@@ -15,6 +16,7 @@ from dagster._core.definitions.backfill_policy import BackfillPolicyType
 from sophia_assets.home import Home
 from sophia_assets.orchestration.circuit_checks import CIRCUIT_CLOSED
 from sophia_assets.orchestration.instance import dagster_home_for
+from sophia_assets.orchestration.partitions import weekly_partitions
 from sophia_assets.quality.measures import NEWEST_EVENT
 from sophia_assets.quality.tables import check_names
 from sophia_assets.settings import PROJECT_ROOT
@@ -102,7 +104,7 @@ def test_every_asset_says_what_it_is_who_owns_it_and_what_it_is_made_with(defini
         assert spec.description and len(spec.description) > 20, name
         assert spec.group_name == name.split(".")[0]
         assert spec.owners and spec.kinds, name
-        assert spec.tags["layer"] in {"raw", "staging", "marts", "insight", "operations"}, name
+        assert spec.tags["layer"] in {"raw", "staging", "marts", "insight", "delivery", "operations"}, name
 
 
 def test_every_check_says_what_it_checks(definitions: dg.Definitions) -> None:
@@ -165,6 +167,35 @@ def test_facts_and_briefing_follow_from_the_marts(definitions: dg.Definitions) -
     graph = definitions.resolve_asset_graph()
     upstream = {".".join(key.path) for key in graph.get(dg.AssetKey(["insight", "facts"])).parent_keys}
     assert upstream and all(name.startswith("marts.") for name in upstream)
-    briefing = graph.get(dg.AssetKey(["insight", "executive_briefing"]))
-    assert briefing.parent_keys == {dg.AssetKey(["insight", "facts"])}
-    assert found["insight.executive_briefing"].partitions_def == found["hubspot.deals"].partitions_def
+    for name in ("daily_briefing", "weekly_business_review"):
+        assert graph.get(dg.AssetKey(["insight", name])).parent_keys == {dg.AssetKey(["insight", "facts"])}
+    assert found["insight.daily_briefing"].partitions_def == found["hubspot.deals"].partitions_def
+
+
+def test_both_briefings_are_declared_alike(definitions: dg.Definitions) -> None:
+    found, graph = specs(definitions), definitions.resolve_asset_graph()
+    daily, weekly = (found[f"insight.{name}"] for name in ("daily_briefing", "weekly_business_review"))
+    assert (daily.group_name, daily.owners, daily.kinds) == (weekly.group_name, weekly.owners, weekly.kinds)
+    assert daily.freshness_policy and weekly.freshness_policy
+    checks = [{each.name for each in graph.asset_check_keys if each.asset_key == spec.key} for spec in (daily, weekly)]
+    assert (
+        checks[0]
+        == checks[1]
+        >= {
+            "every_sentence_is_supported",
+            "principles_are_kept",
+            "sources_are_disclosed",
+            "length_is_readable",
+            "form_is_kept",
+            "stored_evidence_stands",
+        }
+    )
+
+
+def test_a_week_is_known_by_its_monday_and_ends_on_sunday_in_the_business_time_zone() -> None:
+    weeks = weekly_partitions(date(2026, 1, 1), "America/New_York")
+    assert weeks.get_first_partition_key() == "2026-01-05"
+    window = weeks.time_window_for_partition_key("2026-03-02")
+    # Clocks go forward on Sunday, 8 March.
+    assert f"{window.start:%a %Y-%m-%d %H:%M%z}" == "Mon 2026-03-02 00:00-0500"
+    assert f"{window.end:%a %Y-%m-%d %H:%M%z}" == "Mon 2026-03-09 00:00-0400"

@@ -83,7 +83,7 @@ def metrics(found: FactSet) -> set[str]:
 
 def brief(platform: Platform) -> tuple[dict[str, Any], str]:
     """A new briefing, and its sentences."""
-    written, _ = platform.services.publisher.write(TODAY, facts(platform))
+    written = platform.services.publisher.write(TODAY, facts(platform))[0].briefing
     assert verify_briefing(written, written.request.facts) == []
     return briefing_as_json(written), " ".join(sentence.text for sentence in written.sentences())
 
@@ -163,7 +163,7 @@ def test_a_rebuild_that_fails_leaves_the_flag_changed_and_the_figures_out(
 def test_stored_facts_of_another_rollout_are_not_published(briefed: Platform) -> None:
     before = facts(briefed)
     change(briefed, "rollback", "gong")
-    written, _ = briefed.services.publisher.write(TODAY, before)
+    written = briefed.services.publisher.write(TODAY, before)[0].briefing
     assert "calls" not in metrics(written.request.facts)
     assert "pipeline_value" in metrics(before)
 

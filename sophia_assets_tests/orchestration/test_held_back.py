@@ -81,7 +81,7 @@ def test_a_later_run_leaves_what_rests_on_bad_data_as_it_was_and_goes_on_with_th
     assert later.success, reason(later)
     made = materializations(later)
     assert HELD.isdisjoint(made)
-    assert {"marts.deals", "staging.accounts", "insight.facts", "insight.executive_briefing"} <= set(made)
+    assert {"marts.deals", "staging.accounts", "insight.facts", "insight.daily_briefing"} <= set(made)
     assert answers_in_mart(briefed) == before
 
 

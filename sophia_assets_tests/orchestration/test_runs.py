@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import dagster as dg
 import pytest
 
+from sophia_assets.insight.archive import BriefingArchive, BriefingFiles
+from sophia_assets.insight.briefing import Briefing
+from sophia_assets.insight.kinds import WEEKLY
 from sophia_assets.quality.models import GRAIN
 from sophia_assets.sources import registry
 from sophia_assets.warehouse.models import load_models
@@ -107,17 +110,17 @@ def test_the_briefing_is_written_without_a_failed_system_and_names_it(day: Day) 
     content = json.loads((day.platform.services.home.briefings / DAY / "briefing.json").read_text())
     unread = [system for system in registry.SYSTEMS if system not in ("hubspot", "snowflake")]
     assert [item["system"] for item in content["excluded_sources"]] == unread
-    (written,) = materializations(day.briefing)["insight.executive_briefing"]
+    (written,) = materializations(day.briefing)["insight.daily_briefing"]
     metadata = shown(written.metadata)
     assert "Gong" in metadata["briefing"]
     assert "| Gong | empty |" in metadata["sources"] or "| Gong | failed |" in metadata["sources"]
-    disclosed = evaluations(day.briefing)["insight.executive_briefing.sources_are_disclosed"]
+    disclosed = evaluations(day.briefing)["insight.daily_briefing.sources_are_disclosed"]
     assert disclosed.passed
     assert "Gong" in shown(disclosed.metadata)["left out or not current"]
 
 
 def test_the_briefing_is_shown_with_its_evidence_and_its_sources(day: Day) -> None:
-    (written,) = materializations(day.briefing)["insight.executive_briefing"]
+    (written,) = materializations(day.briefing)["insight.daily_briefing"]
     assert written.partition == DAY
     folder = day.platform.services.home.briefings / DAY
     metadata = shown(written.metadata)
@@ -142,11 +145,73 @@ def test_the_briefing_is_shown_with_its_evidence_and_its_sources(day: Day) -> No
 
 def test_the_briefings_checks_show_what_they_looked_at(day: Day) -> None:
     found = evaluations(day.briefing)
-    supported = found["insight.executive_briefing.every_sentence_is_supported"]
+    supported = found["insight.daily_briefing.every_sentence_is_supported"]
     assert supported.passed
     assert shown(supported.metadata)["observed"].startswith("0 findings in ")
-    readable = shown(found["insight.executive_briefing.length_is_readable"].metadata)
+    readable = shown(found["insight.daily_briefing.length_is_readable"].metadata)
     assert 0 < readable["words in the bottom line"] <= 40
+
+
+def test_each_role_gets_an_edition_that_is_shown_with_what_its_writing_took(day: Day) -> None:
+    (written,) = materializations(day.briefing)["insight.daily_briefing"]
+    metadata = shown(written.metadata)
+    folder = day.platform.services.home.briefings / DAY
+    for role in ("executive", "sales_leader", "engineering_leader"):
+        place = folder if role == "executive" else folder / role
+        assert str(place / "briefing.html") in metadata["editions"] and f"| {role} |" in metadata["editions"]
+        assert {path.name for path in place.iterdir() if path.is_file()} == {
+            "briefing.html",
+            "briefing.md",
+            "briefing.json",
+            "manifest.json",
+        }
+    assert (metadata["tokens in"], metadata["tokens out"], metadata["cost in US dollars"]) == (0, 0, 0.0)
+    assert (metadata["model"], metadata["fallback"]) == ("none", "none")
+    assert "| system | Gong |" in metadata["left out"]
+    assert metadata["since the last briefing"] == "This is the reader's first briefing."
+    assert metadata["principles"].count("| passed |") >= 4
+
+
+def test_every_check_of_the_briefings_says_what_it_expected_and_observed(day: Day) -> None:
+    found = evaluations(day.briefing)
+    ours = {name: item for name, item in found.items() if name.startswith("insight.daily_briefing.")}
+    assert len(ours) == 6
+    for name, item in ours.items():
+        metadata = shown(item.metadata)
+        assert metadata["expected"] and " of 3 editions" in metadata["observed"], name
+        assert item.passed, (name, metadata["findings"])
+
+
+def test_a_past_week_is_reviewed_alone_as_of_its_sunday(day: Day) -> None:
+    result = day.platform.review("2026-01-19")
+    assert result.success
+    (written,) = materializations(result)["insight.weekly_business_review"]
+    assert written.partition == "2026-01-19"
+    metadata = shown(written.metadata)
+    assert metadata["covers"] == "Week of 19 to 25 January 2026"
+    files = day.platform.services.publisher.archive.files(date(2026, 1, 25), WEEKLY)
+    assert metadata["file"] == str(files.html)
+    content = json.loads(files.json.read_text(encoding="utf-8"))
+    assert (content["kind"], content["date"]) == ("weekly_business_review", "2026-01-25")
+    assert {fact["period"]["end"] for fact in content["facts"]} <= {
+        str(date(2026, 1, 25) - timedelta(days=back)) for back in range(500)
+    }
+    assert all(item.passed for item in evaluations(result).values())
+    assert len(evaluations(result)) == 6
+
+
+def test_a_briefing_whose_files_are_changed_does_not_stand(day: Day, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = BriefingArchive.write
+
+    def forging(archive: BriefingArchive, briefing: Briefing) -> BriefingFiles:
+        files = original(archive, briefing)
+        files.markdown.write_text(files.markdown.read_text().replace("a", "e"))
+        return files
+
+    monkeypatch.setattr(BriefingArchive, "write", forging)
+    item = evaluations(day.platform.review("2026-01-12"))["insight.weekly_business_review.stored_evidence_stands"]
+    assert not item.passed
+    assert "executive: briefing.md: it is not as it was written" in shown(item.metadata)["findings"]
 
 
 def test_every_model_is_shown_with_its_rows_lineage_and_a_passed_check(day: Day) -> None:

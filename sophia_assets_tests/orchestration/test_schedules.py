@@ -15,10 +15,11 @@ from dagster._utils.schedules import schedule_execution_time_iterator
 
 from sophia_assets.definitions import build_definitions
 from sophia_assets.home import Home
-from sophia_assets.orchestration.jobs import BRIEFING_JOB
+from sophia_assets.orchestration.jobs import BRIEFING_JOB, WEEKLY_JOB
 
 NEW_YORK = ZoneInfo("America/New_York")
 BRIEFING = f"{BRIEFING_JOB}_on_working_days"
+REVIEW = f"{WEEKLY_JOB}_on_mondays"
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def test_every_schedule_runs_by_default_in_the_business_time_zone(
 ) -> None:
     monkeypatch.setenv("SOPHIA_TIMEZONE", "America/New_York")
     schedules = list(build_definitions(home=Home(tmp_path)).schedules or ())
-    assert [item.name for item in schedules] == [BRIEFING]
+    assert [item.name for item in schedules] == [BRIEFING, REVIEW]
     for item in schedules:
         assert isinstance(item, dg.ScheduleDefinition)
         assert item.execution_timezone == "America/New_York"
@@ -125,6 +126,22 @@ def test_mondays_briefing_is_of_sunday(tmp_path: Path, monkeypatch: pytest.Monke
     briefing = schedule(BRIEFING, tmp_path, monkeypatch)
     days = [partition(briefing, moment) for moment in ticks(briefing, datetime(2026, 2, 6, tzinfo=UTC), days=4)]
     assert days == ["2026-02-05", "2026-02-08"]
+
+
+def test_the_weekly_review_is_written_on_mondays_after_the_daily_briefing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    review = schedule(REVIEW, tmp_path, monkeypatch, SOPHIA_TIMEZONE="America/New_York", SOPHIA_BRIEFING_HOUR="7")
+    moments = list(ticks(review, datetime(2026, 2, 2, tzinfo=NEW_YORK), days=14))
+    assert [f"{moment:%a %m-%d %H:%M}" for moment in moments] == ["Mon 02-02 07:15", "Mon 02-09 07:15"]
+    assert [partition(review, moment) for moment in moments] == ["2026-01-26", "2026-02-02"]
+
+
+def test_a_week_of_which_a_day_is_missing_is_not_reviewed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    review = schedule(REVIEW, tmp_path, monkeypatch, SOPHIA_HISTORY_START="2026-02-03")
+    result = tick(review, datetime(2026, 2, 9, 6, 15, tzinfo=UTC))
+    assert not result.run_requests
+    assert result.skip_message == "No week is complete yet: the first partition has not ended."
 
 
 def test_a_tick_before_the_first_day_is_over_says_why_it_does_nothing(

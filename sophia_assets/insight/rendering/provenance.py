@@ -8,7 +8,7 @@ from typing import Any
 from sophia_assets.insight.briefing import Briefing
 from sophia_assets.insight.constitution import Principle, Review
 from sophia_assets.insight.gaps import excluded_sources, exclusion_reason
-from sophia_assets.insight.names import listed, safe_name
+from sophia_assets.insight.names import listed, safe_line
 from sophia_assets.insight.writing import SECTION_TITLES
 
 OFFLINE = "offline"
@@ -23,14 +23,14 @@ def provenance(briefing: Briefing) -> list[str]:
 
 def _writer(briefing: Briefing) -> str:
     used: dict[str, Any] = briefing.usage
-    model = safe_name(str(used.get("model") or ""))
+    model = safe_line(str(used.get("model") or ""))
     wrote = briefing.writer != OFFLINE and used.get("model")
     if briefing.fallback:
         return " ".join(briefing.fallback.split())
     if not wrote:
         return "Written by the offline writer, from fixed patterns and without a model."
     stands_in = ", a stand-in" if model.endswith(_STAND_IN) else ""
-    version = f", prompt {safe_name(str(used['prompt_version']))}" if used.get("prompt_version") else ""
+    version = f", prompt {safe_line(str(used['prompt_version']))}" if used.get("prompt_version") else ""
     return f"Written by the model {model}{stands_in}{version}; code filled in every figure, name and period."
 
 
@@ -56,7 +56,11 @@ def _reviews(briefing: Briefing) -> str:
         return f"{told}, without a finding."
     clean = len(reviewed) - len(found)
     rest = f"; {clean} without a finding" if clean else ""
-    return f"{told}. {'; '.join(found)}{rest}. What was found was put right or left out."
+    standing = sum(bool(review.finding) and review.action == "noted" for review in reviews)
+    ending = "What was found was put right or left out."
+    if standing:
+        ending = f"{standing} could not be put right; what else was found was, or was left out."
+    return f"{told}. {'; '.join(found)}{rest}. {ending}"
 
 
 def _findings(reviews: Iterable[Review], principle: Principle) -> int:
@@ -72,7 +76,7 @@ def _left_out(briefing: Briefing) -> str:
     parts = []
     if dropped := briefing.verification.shortened:
         parts.append(f"{dropped} sentence{'' if dropped == 1 else 's'} for length")
-    parts += [safe_name(str(what)) for what in briefing.usage.get("left_out") or ()]
+    parts += [safe_line(str(what)) for what in briefing.usage.get("left_out") or ()]
     return f"Left out: {listed(parts)}." if parts else ""
 
 

@@ -13,9 +13,11 @@ from html.parser import HTMLParser
 
 from sophia_assets.insight import lexicon
 from sophia_assets.insight.briefing import Briefing
+from sophia_assets.insight.everyday_words import everyday_words
 from sophia_assets.insight.figures import Figure, find_figures
 from sophia_assets.insight.names import NO_NAME, safe_name
 from sophia_assets.insight.quotes import Quote
+from sophia_assets.insight.vocabulary import allowed_words
 
 # What a line of text runs through; cells of a row, and a figure's dates beneath it, belong together.
 _RUNS_ON = lexicon.word_set("a abbr b br code dd dt em i mark q s small span strong sub sup td th time u tspan title")
@@ -82,6 +84,9 @@ class Judge:
         names = {value for fact in request.facts for value in fact.dimensions.values()}
         names |= {story.subject_name for story in request.stories if story.subject_type != "metric"}
         self._names = {form for name in names for form in (_one_line(name), safe_name(name))} - {"", NO_NAME}
+        # Without names and ids, so that a part of one is not taken for a word of the page.
+        bare = _any_of(self._names).sub(" ", "\n".join(line for line in self._lines if " " in line))
+        self._words = {word.lower() for word in re.findall(r"[^\W\d_]+", bare)}
         shown = [*self._lines, *texts, *self._names, *_displays(briefing)]
         self._figures = {_known(figure) for text in shown for figure in find_figures(text)}
 
@@ -116,8 +121,11 @@ class Judge:
         words = {word.lower() for word in re.findall(r"[^\W\d_]+", rest)}
         if not re.search(r"[.!?][\W\d]*$", rest):
             return ""
-        if any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", rest) for name in self._names):
+        if _any_of(self._names).search(rest):
             return "which is no sentence of the briefing and names somebody"
+        capitals = {word.lower() for word in re.findall(r"(?<!\w)[^\W\d_a-z][^\W\d_]*", rest)}
+        if capitals - self._words - everyday_words() - allowed_words():
+            return "and no evidence has the name in it"
         return "which is no sentence of the briefing and judges or compares" if words & _CLAIMS else ""
 
 
@@ -134,6 +142,11 @@ def _displays(briefing: Briefing) -> Iterable[str]:
             fact.trend_display,
         )
         yield from (text for text in texts if text)
+
+
+def _any_of(names: Iterable[str]) -> re.Pattern[str]:
+    ordered = sorted(names, key=len, reverse=True)
+    return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, ordered))})(?!\w)" if ordered else r"(?!)")
 
 
 def _known(figure: Figure) -> tuple[float, str]:

@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from sophia_assets.control.published import Register
+from sophia_assets.control.store import ControlStore
 from sophia_assets.insight.archive import BriefingArchive
 from sophia_assets.insight.briefing import build_briefing
+from sophia_assets.insight.evidence import manifest_of, seal_digest
 from sophia_assets.insight.kinds import DAILY, WEEKLY, BriefingKind
 from sophia_assets.insight.offline_writer import OfflineWriter
 from sophia_assets_tests.command_line.commands import Sophia, refused
@@ -124,3 +127,33 @@ def test_a_folder_that_is_no_day_is_no_briefing(sophia: Sophia) -> None:
 @pytest.mark.parametrize("given", ["board", "executive,board", "executive;analyst"])
 def test_editions_for_an_unknown_role_are_refused(sophia: Sophia, given: str) -> None:
     refused(sophia("briefing", "show", SOPHIA_EDITIONS=given), 2, "SOPHIA_EDITIONS names", "which is no role")
+
+
+def test_a_briefing_is_held_against_the_register_where_it_was_entered(sophia: Sophia) -> None:
+    archive = write(sophia, (DAILY, "executive"))
+    first = sophia("briefing", "verify")
+    assert first.exit_code == 0 and "not in the register" in first.stdout
+    assert not (sophia.base_home / "control.db").exists(), "verifying makes no store"
+    files = archive.files(DAY)
+    register = Register(ControlStore.at(sophia.base_home / "control.db"))
+    register.enter(DAILY.key, DAY, "executive", seal_digest(files.manifest.read_bytes()))
+    second = sophia("briefing", "verify")
+    assert second.exit_code == 0 and "register" not in second.stdout
+    content = json.loads(files.json.read_text())
+    files.json.write_text(json.dumps(content))
+    held = {path.name: path.read_bytes() for path in (files.html, files.markdown, files.json)}
+    files.manifest.write_text(json.dumps(manifest_of(content, held)))
+    third = sophia("briefing", "verify")
+    assert third.exit_code == 1 and "the register has another seal for this briefing" in third.stdout
+
+
+def test_a_register_out_of_reach_is_told_and_fails_nothing(sophia: Sophia) -> None:
+    write(sophia, (DAILY, "executive"))
+    result = sophia("briefing", "verify", SOPHIA_CONTROL_URL="postgresql://nobody:secret@127.0.0.1:1/none")
+    assert result.exit_code == 0 and "not in the register" in result.stdout
+    assert "the register of published briefings cannot be read" in result.stderr and "secret" not in result.output
+
+
+def test_holding_quotes_against_a_warehouse_needs_one(sophia: Sophia) -> None:
+    write(sophia, (DAILY, "executive"))
+    refused(sophia("briefing", "verify", "--against-warehouse"), 2, "there is no warehouse in")

@@ -13,6 +13,7 @@ from typing import Any, get_args
 import pytest
 
 from sophia_assets.access.roles import EXECUTIVE, ROLES, may_see, may_see_area
+from sophia_assets.control.store import ControlStore
 from sophia_assets.home import Home
 from sophia_assets.insight.kinds import DAILY, WEEKLY, BriefingKind
 from sophia_assets.insight.llm_writer import LlmWriter
@@ -62,7 +63,11 @@ class Press(Publisher):
     """A publisher of a request that a test has made."""
 
     def __init__(self, whole: BriefingRequest, home: Path, editions: str, writer: Writer | None = None) -> None:
-        services: Any = SimpleNamespace(home=Home(home), settings=load_settings({"SOPHIA_EDITIONS": editions}))
+        services: Any = SimpleNamespace(
+            home=Home(home),
+            settings=load_settings({"SOPHIA_EDITIONS": editions}),
+            control=ControlStore.at(home / "control.db"),
+        )
         super().__init__(services)
         self._whole, self._own = whole, writer
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -91,17 +93,18 @@ def test_a_poisoned_name_costs_no_sentence_and_brings_none_in(name: str) -> None
 
 
 def test_a_name_in_quotation_marks_is_read_as_one() -> None:
-    fact = make_fact("mrr", "as_of", 28_000.0, None, account="of")
+    fact = replace(make_fact("mrr", "as_of", 28_000.0, None), dimensions={"account": "of"})
     reader = Reader(FactSet([fact]))
     reading = reader.read("Recurring revenue of \u201cof\u201d is $28K; that is \u201cof\u201d's best.")
     assert [span.text for span in reading.names] == ["\u201cof\u201d", "\u201cof\u201d"]
 
 
 def test_ids_and_the_steps_of_a_pipeline_keep_their_form() -> None:
-    request = sample_request()
-    fact = next(fact for fact in request.facts if "account" in fact.dimensions)
-    object.__setattr__(fact, "entity_ids", {"account": "7"})
-    object.__setattr__(fact, "dimensions", {"account": "of", "stage": "Proposal"})
+    fact = replace(
+        make_fact("mrr", "as_of", 28_000.0, None),
+        dimensions={"account": "of", "stage": "Proposal"},
+        entity_ids={"account": "7"},
+    )
     (safe,) = with_safe_names(FactSet([fact]))
     assert safe.entity_ids == {"account": "7"}
     assert safe.dimensions == {"account": "\u201cof\u201d", "stage": "Proposal"}

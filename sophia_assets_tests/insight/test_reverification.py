@@ -14,16 +14,18 @@ from typing import Any
 
 import pytest
 
-from sophia_assets.access.roles import EXECUTIVE
+from sophia_assets.access.roles import EXECUTIVE, may_see, visible_facts
 from sophia_assets.insight.archive import BriefingArchive, BriefingFiles
 from sophia_assets.insight.briefing import build_briefing
-from sophia_assets.insight.evidence import MANIFEST, manifest_of
+from sophia_assets.insight.evidence import MANIFEST, manifest_of, seal_digest
 from sophia_assets.insight.kinds import DAILY, WEEKLY
 from sophia_assets.insight.last_time import LastBriefing
 from sophia_assets.insight.offline_writer import OfflineWriter
-from sophia_assets.insight.reverification import BEFORE_EVIDENCE, Verdict, fact_problems, verify_stored
+from sophia_assets.insight.quotes import Quote
+from sophia_assets.insight.reverification import BEFORE_EVIDENCE, NOT_REGISTERED, Verdict, fact_problems, verify_stored
 from sophia_assets.insight.writing import BriefingRequest, Rollout, SourceStatus
 from sophia_assets.metrics.facts import FactSet, Unknown
+from sophia_assets.warehouse.duckdb_warehouse import DuckDBWarehouse
 from sophia_assets_tests.insight.sample_facts import (
     DAY,
     IN_USE,
@@ -309,3 +311,174 @@ def test_another_format_is_told_and_its_seal_still_counts(archive: BriefingArchi
     assert found.state == "unverifiable" and found.note.startswith("written in format 99")
     files.markdown.write_text("# Something else\n")
     assert verdict(archive).findings == ("briefing.md: it is not as it was written",)
+
+
+def from_another_release(content: dict[str, Any]) -> None:
+    content["evidence"]["release"] = "0" * 16
+
+
+def test_a_page_of_another_release_that_says_the_same_stands_with_a_note(archive: BriefingArchive) -> None:
+    changed(archive.files(DAY), from_another_release)
+    found = verdict(archive)
+    assert (found.state, found.findings) == ("verified", ())
+    assert "another release" in found.note and "cannot be worked out again" in found.note
+
+
+FALSE_LINES = [
+    "Bookings doubled to $9.99M this quarter.",
+    "We have 77 new customers.",
+    "Contoso is about to leave.",
+    "Globex is about to leave.",
+    "Everything improved.",
+    "The forecast is ninety percent.",
+]
+
+
+@pytest.mark.parametrize("line", FALSE_LINES)
+@pytest.mark.parametrize("name", ["briefing.md", "briefing.html"])
+def test_a_line_put_into_a_page_of_another_release_is_seen(archive: BriefingArchive, name: str, line: str) -> None:
+    files = archive.files(DAY)
+    path = files.folder / name
+    text = path.read_text()
+    path.write_text(text.replace("</main>", f"<p>{line}</p></main>") if name.endswith("html") else f"{text}\n{line}\n")
+    changed(files, from_another_release)
+    found = verdict(archive)
+    assert found.state == "refuted" and all(finding.startswith(f"{name}: it says") for finding in found.findings)
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        '<script>document.title = "x"</script>',
+        '<img src="https://example.com/x.png" alt="Bookings">',
+        '<a href="https://example.com/">More</a>',
+        "<style>main::after { content: 'Bookings doubled' }</style>",
+        '<p title="Bookings: $9.99M">Bookings</p>',
+        "<svg><text>$9.99M</text></svg>",
+        '<p onclick="x()">Bookings</p>',
+    ],
+)
+def test_what_no_page_may_hold_is_seen_in_one_of_another_release(archive: BriefingArchive, planted: str) -> None:
+    files = archive.files(DAY)
+    files.html.write_text(files.html.read_text().replace("</main>", f"{planted}</main>"))
+    changed(files, from_another_release)
+    found = verdict(archive)
+    assert found.state == "refuted" and all(finding.startswith("briefing.html: ") for finding in found.findings)
+
+
+def test_cells_of_tables_that_changed_places_are_not_passed_over_in_silence(archive: BriefingArchive) -> None:
+    files = archive.files(DAY)
+    rows = re.findall(r"<tr><td>[^<]+</td><td class=\"n\">[^<]+</td></tr>", files.html.read_text())
+    first, second = rows[0], next(row for row in rows if row.split("<td")[2] != rows[0].split("<td")[2])
+    swapped = first.split("<td")[0] + "<td" + first.split("<td")[1] + "<td" + second.split("<td")[2]
+    files.html.write_text(files.html.read_text().replace(first, swapped, 1))
+    changed(files, from_another_release)
+    assert "briefing.html: not checked: 1 line" in verdict(archive).note
+
+
+def test_lines_that_only_another_release_writes_are_told_and_not_refuted(archive: BriefingArchive) -> None:
+    files = archive.files(DAY)
+    text = files.html.read_text()
+    page = text.replace("Can you rely on it?", "What it rests on").replace("<svg ", '<svg class="old" ', 1)
+    files.html.write_text(page)
+    changed(files, from_another_release)
+    found = verdict(archive)
+    assert found.state == "verified"
+    assert "1 line ('What it rests on')" in found.note and "its pictures" in found.note
+
+
+def test_a_confidence_that_the_states_do_not_give_is_seen(archive: BriefingArchive) -> None:
+    def surer(content: dict[str, Any]) -> None:
+        level = content["confidence"]["level"]
+        content["confidence"]["level"] = "low" if level == "high" else "high"
+
+    changed(archive.files(DAY), surer)
+    assert "briefing.json: `confidence` does not follow from the rest" in verdict(archive).findings
+    changed(archive.files(DAY), from_another_release)
+    assert "`confidence`" in verdict(archive).note
+
+
+def registered(digest: str | None) -> Callable[[str, Any, str], str | None]:
+    return lambda kind, day, role: digest
+
+
+def test_a_briefing_that_was_rewritten_and_sealed_anew_does_not_fit_the_register(archive: BriefingArchive) -> None:
+    files = archive.files(DAY)
+    digest = seal_digest(files.manifest.read_bytes())
+
+    def against(entry: str | None) -> Verdict:
+        return verify_stored(archive, DAY, DAILY, EXECUTIVE, registered=registered(entry))
+
+    assert (against(digest).state, against(digest).note) == ("verified", "")
+    assert (against(None).state, against(None).note) == ("verified", NOT_REGISTERED)
+    changed(files, lambda content: content.update(usage={}))
+    assert "manifest.json: the register has another seal for this briefing" in against(digest).findings
+    files.manifest.unlink()
+    assert against(digest).findings[0] == "manifest.json: it is not there, and the register has it"
+    files.json.write_text('{"date": "2026-03-20"}')
+    assert against(digest).state == "refuted", "an old briefing in its place is none"
+
+
+QUOTE = Quote(
+    "gong.transcripts.c1/3.0",
+    "Tickets are closed before the problem is solved.",
+    "gong", "transcripts", "c1/3", 0, 48, datetime(2026, 3, 10, 10, tzinfo=UTC), "customer", "1001",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "quote",
+    [
+        replace(QUOTE, text="Everything is going very well and we buy it all for Jane.", end=57),
+        replace(QUOTE, text="We heard that their manager got fired for harassment.", end=53),
+        replace(QUOTE, end=47),
+        replace(QUOTE, account_id="1002"),
+        replace(QUOTE, at=datetime(2026, 3, 23, tzinfo=UTC)),
+    ],
+)
+def test_stored_quotes_are_held_to_the_rules_again(quote: Quote, tmp_path: Path) -> None:
+    sound = replace(sample_request(), quotes={"1001": (QUOTE,)})
+    assert verdict(written(sound, tmp_path / "sound"), sound).findings == ()
+    request = replace(sample_request(), quotes={"1001": (quote,)})
+    found = verdict(written(request, tmp_path / "false"), request)
+    assert found.state == "refuted" and all(quote.id in finding for finding in found.findings)
+    assert not any(quote.text in finding for finding in found.findings), "what may not be quoted is not repeated"
+
+
+def test_quotes_are_held_against_a_warehouse_where_one_is_given(tmp_path: Path) -> None:
+    request = replace(sample_request(), quotes={"1001": (QUOTE,)})
+    archive = written(request, tmp_path / "stored")
+    warehouse = DuckDBWarehouse(tmp_path / "warehouse.duckdb", tables=())
+    table = "gong.transcripts (call_id VARCHAR, position BIGINT, text VARCHAR, _deleted_at TIMESTAMP)"
+    warehouse.execute_in_transaction(["CREATE SCHEMA IF NOT EXISTS gong", f"CREATE TABLE {table}"])
+
+    def findings() -> tuple[str, ...]:
+        return verify_stored(archive, DAY, DAILY, EXECUTIVE, warehouse=warehouse).findings
+
+    assert findings() == (f"briefing.json: the quote {QUOTE.id}: the record is gone",)
+    warehouse.execute_in_transaction([f"INSERT INTO gong.transcripts VALUES ('c1', 3, '{QUOTE.text}', NULL)"])
+    assert findings() == ()
+    warehouse.execute_in_transaction(["UPDATE gong.transcripts SET text = 'All is well.'"])
+    assert findings() == (f"briefing.json: the quote {QUOTE.id}: the record does not say this there",)
+    warehouse.close()
+
+
+def test_what_is_kept_of_the_last_briefing_is_only_what_the_role_may_see(tmp_path: Path) -> None:
+    whole = sample_request()
+    story = {"id": "late_invoice.acme", "subject_name": "Acme", "fact_ids": ["overdue_invoices.as_of.account:9"]}
+    nameless = {"id": "odd", "subject_name": "Acme", "fact_ids": []}
+    last = LastBriefing(
+        DAY - timedelta(days=1),
+        {"bookings.qtd": {}, "overdue_invoices.as_of": {}},
+        frozenset({"late_invoice.acme", "odd"}),
+        {"late_invoice.acme": story, "odd": nameless},
+    )
+    role = "engineering_leader"
+    seen = last.seen_by(lambda metric: may_see(role, metric))
+    assert (dict(seen.facts), seen.told_story_ids, dict(seen.stories)) == ({}, frozenset(), {})
+    facts = visible_facts(role, whole.facts)
+    for kept, state in ((seen, "verified"), (last, "refuted")):
+        request = replace(whole, role=role, facts=facts, last=kept)
+        found = verdict(written(request, tmp_path / state), request)
+        assert found.state == state
+        assert all("of the last briefing, which engineering_leader may not see" in line for line in found.findings)

@@ -18,7 +18,7 @@ _PLACES = {
         r"(?<!stands at )(?<!stand at )(?<!stood at )(?<!come to )"
     ),
     "period": re.compile(
-        r"^(?!.*\b(?:shows?|is|are|was|were|to|from|of|at|by|us|now|than|added|pays|owes|a|the|rose)\s$)"
+        r"^(?!.*\b(?:shows?|is|are|was|were|to|from|of|at|by|us|now|than|added|pays|owes|worth|a|the|rose)\s$)"
     ),
     "owner": re.compile(r"(?i)(?:owned by|owner is|owner:|looked after by|:)\s$"),
     "likelihood": re.compile(r"(?i)\b(?:is|are|be|a|an|has|have)\s$"),

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from sophia_assets.sandbox.company_data import CompanyData
 from sophia_assets.sandbox.language.model import answer
 from sophia_assets.sandbox.language.prompt import Given
 from sophia_assets.sandbox.standins import tokens
@@ -135,6 +136,9 @@ class ModelStandin(Standin):
         self.counter = counter
         self.limit = RollingLimit(requests_a_minute if limits else _UNLIMITED, MINUTE_S)
         self._app = app
+
+    def load(self, company: CompanyData) -> None:
+        """Do nothing: a model knows no company."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""

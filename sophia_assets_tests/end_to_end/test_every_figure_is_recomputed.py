@@ -65,14 +65,15 @@ def test_each_fact_that_the_briefing_shows_equals_its_recomputation(
     briefing: dict[str, Any], expected: dict[Key, Expected]
 ) -> None:
     assert len(briefing["facts"]) > 40
-    shown = {key: replace(fact, name=_safe(fact.name)) for key, fact in expected.items()}
-    wrong = [line for fact in briefing["facts"] for line in differences(shown[fact_key(fact)], fact)]
+    wrong = [line for fact in briefing["facts"] for line in differences(_published(expected, fact), fact)]
     assert not wrong
 
 
-def _safe(name: str | None) -> str | None:
-    """A name as a published briefing has it."""
-    return None if name is None else safe_name(name)
+def _published(expected: dict[Key, Expected], fact: dict[str, Any]) -> Expected:
+    """A fact as it must be in a published briefing, where names are safe to show; stages' are so as they are."""
+    right = expected[fact_key(fact)]
+    is_name = right.name is not None and "stage" not in fact["dimensions"]
+    return replace(right, name=safe_name(right.name or "")) if is_name else right
 
 
 def test_each_point_of_a_chart_equals_its_recomputation(

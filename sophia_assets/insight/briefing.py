@@ -23,7 +23,6 @@ from sophia_assets.insight.review_rules import BOTTOM_LINE, Rules, asks_to_decid
 from sophia_assets.insight.reviewing import Written, closed, passed, write
 from sophia_assets.insight.rollouts import rollout_sentences
 from sophia_assets.insight.slots import SlotError, fill
-from sophia_assets.insight.stories import Story
 from sophia_assets.insight.verification import Finding, Verifier
 from sophia_assets.insight.writing import (
     MAX_BODY_WORDS,
@@ -434,9 +433,3 @@ def _reasons(request: BriefingRequest) -> dict[str, str]:
         if status and not is_off and status.rollout.is_withheld:
             reasons[system] = f"{name} is taken back for now."
     return reasons
-
-
-def stories_told(briefing: Briefing) -> list[Story]:
-    """The stories of the briefing that a sentence tells, by effect."""
-    told = briefing.told_story_ids()
-    return [story for story in briefing.request.stories if story.id in told]

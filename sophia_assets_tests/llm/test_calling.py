@@ -41,21 +41,6 @@ def store(tmp_path: Path) -> Iterator[ControlStore]:
     found.close()
 
 
-@pytest.fixture
-def first() -> Scripted:
-    return Scripted("anthropic")
-
-
-@pytest.fixture
-def second() -> Scripted:
-    return Scripted("openai")
-
-
-@pytest.fixture
-def place(store: ControlStore, first: Scripted, second: Scripted) -> Place:
-    return Place(store, first, second)
-
-
 def test_the_first_provider_answers_and_the_other_is_not_asked(place: Place, second: Scripted) -> None:
     completion = place.complete()
     assert (completion.provider, completion.model) == ("anthropic", "model-1-dated")

@@ -42,21 +42,6 @@ def store(tmp_path: Path) -> Iterator[ControlStore]:
     found.close()
 
 
-@pytest.fixture
-def first() -> Scripted:
-    return Scripted("anthropic")
-
-
-@pytest.fixture
-def second() -> Scripted:
-    return Scripted("openai")
-
-
-@pytest.fixture
-def place(store: ControlStore, first: Scripted, second: Scripted) -> Place:
-    return Place(store, first, second)
-
-
 class TestCircuits:
     @pytest.mark.parametrize("kind", IN_TROUBLE)
     def test_failures_in_a_row_open_the_circuit_and_then_the_vendor_is_not_asked(

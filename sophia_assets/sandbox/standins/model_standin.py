@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import secrets
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
@@ -32,6 +32,8 @@ _PIECE_TOKENS = 6
 _UNLIMITED = 10**9
 
 Outcome = Literal["completed", "truncated", "refused", "stopped", "failed"]
+
+Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,10 @@ class ModelErrors(VendorErrors):
         """The account's money is spent."""
         raise NotImplementedError
 
+    def malformed(self, problem: MalformedBody) -> Response:
+        """The answer to a body that cannot be read."""
+        raise NotImplementedError
+
     def too_long(self, count: int, most: int) -> Response:
         """The prompt has more tokens than the model takes."""
         raise NotImplementedError
@@ -112,6 +118,14 @@ class Unanswered(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Say nothing, or cut."""
         await (silence(receive) if self._kind == "stall" else cut(scope, receive))
+
+
+class RefusedRequest(Exception):
+    """A request that a vendor answers with an error."""
+
+    def answer(self) -> Response:
+        """The answer."""
+        raise NotImplementedError
 
 
 class ModelStandin(Standin):
@@ -143,6 +157,24 @@ class ModelStandin(Standin):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         await self._app(scope, receive, send)
+
+    def check(self, request: Request) -> None:
+        """Look at what every request has to bring, such as its key. Raises RefusedRequest."""
+        raise NotImplementedError
+
+    def checked(self, endpoint: Endpoint) -> Endpoint:
+        """The endpoint for requests that bring what they have to; the others get the vendor's error."""
+
+        async def answered(request: Request) -> Response:
+            try:
+                self.check(request)
+                return await endpoint(request)
+            except RefusedRequest as refusal:
+                return refusal.answer()
+            except MalformedBody as problem:
+                return self.errors.malformed(problem)
+
+        return answered
 
     def headers(self, request_id: str) -> Mapping[str, str]:
         """The vendor's headers of every answer."""

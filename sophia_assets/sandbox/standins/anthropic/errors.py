@@ -7,13 +7,13 @@ from typing import Any
 
 from starlette.responses import Response
 
-from sophia_assets.sandbox.standins.answers import JsonAnswer, retry_after
-from sophia_assets.sandbox.standins.model_standin import ModelErrors, new_request_id
+from sophia_assets.sandbox.standins.answers import JsonAnswer, MalformedBody, retry_after
+from sophia_assets.sandbox.standins.model_standin import ModelErrors, RefusedRequest, new_request_id
 
 OVERLOADED = 529
 
 
-class Refused(Exception):
+class Refused(RefusedRequest):
     """A request that is answered with an error."""
 
     def __init__(self, message: str, kind: str = "invalid_request_error", status: int = 400) -> None:
@@ -61,6 +61,10 @@ class AnthropicErrors(ModelErrors):
         """The account's credit is spent."""
         told = "Your credit balance is too low to access the Anthropic API."
         return failure(402, "billing_error", f"{told} Please go to Plans & Billing to upgrade or purchase credits.")
+
+    def malformed(self, problem: MalformedBody) -> Response:
+        """See `ModelErrors.malformed`."""
+        return Refused(f"The request body is not valid JSON: {problem}").answer()
 
     def too_long(self, count: int, most: int) -> Response:
         """The prompt is longer than the model's context."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,7 +14,7 @@ from starlette.routing import Route
 from sophia_assets.sandbox.company_data import CompanyData
 from sophia_assets.sandbox.config import Credentials
 from sophia_assets.sandbox.standins import tokens
-from sophia_assets.sandbox.standins.answers import JsonAnswer, MalformedBody, second_stamp
+from sophia_assets.sandbox.standins.answers import JsonAnswer, second_stamp
 from sophia_assets.sandbox.standins.anthropic.errors import AnthropicErrors, Refused
 from sophia_assets.sandbox.standins.anthropic.messages import Messages
 from sophia_assets.sandbox.standins.anthropic.requests import MODELS, MOST_TOKENS, VERSION, read_message_request
@@ -27,8 +27,6 @@ REQUESTS_A_MINUTE = 4_000
 TOKENS_A_MINUTE = 2_000_000
 #: The vendor's tokenizer gives this many tokens for one of `o200k_base`; even an empty answer has one.
 FACTOR = "1.15"
-
-Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def create(company: CompanyData, credentials: Credentials, faults: FaultBoard, *, limits: bool) -> AnthropicStandin:
@@ -45,10 +43,10 @@ class AnthropicStandin(ModelStandin):
         self._api_key = api_key
         self._voice = Messages()
         routes = [
-            Route("/v1/messages", self._checked(self._messages), methods=["POST"]),
-            Route("/v1/messages/count_tokens", self._checked(self._count), methods=["POST"]),
-            Route("/v1/models", self._checked(self._models), methods=["GET"]),
-            Route("/v1/models/{model}", self._checked(self._model), methods=["GET"]),
+            Route("/v1/messages", self.checked(self._messages), methods=["POST"]),
+            Route("/v1/messages/count_tokens", self.checked(self._count), methods=["POST"]),
+            Route("/v1/models", self.checked(self._models), methods=["GET"]),
+            Route("/v1/models/{model}", self.checked(self._model), methods=["GET"]),
         ]
         missing: Any = {404: _not_found, 405: _not_allowed}
         super().__init__(
@@ -82,19 +80,8 @@ class AnthropicStandin(ModelStandin):
         """See `ModelStandin.window`."""
         return MODELS[model][2]
 
-    def _checked(self, endpoint: Endpoint) -> Endpoint:
-        async def answered(request: Request) -> Response:
-            try:
-                self._check(request)
-                return await endpoint(request)
-            except Refused as refusal:
-                return refusal.answer()
-            except MalformedBody as problem:
-                return Refused(f"The request body is not valid JSON: {problem}").answer()
-
-        return answered
-
-    def _check(self, request: Request) -> None:
+    def check(self, request: Request) -> None:
+        """See `ModelStandin.check`."""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         given = [request.headers.get("x-api-key"), token.strip() if scheme.lower() == "bearer" else None]
         if not any(given):

@@ -7,8 +7,8 @@ from typing import Any
 
 from starlette.responses import Response
 
-from sophia_assets.sandbox.standins.answers import JsonAnswer, retry_after
-from sophia_assets.sandbox.standins.model_standin import ModelErrors, new_request_id
+from sophia_assets.sandbox.standins.answers import JsonAnswer, MalformedBody, retry_after
+from sophia_assets.sandbox.standins.model_standin import ModelErrors, RefusedRequest, new_request_id
 
 INVALID = "invalid_request_error"
 SERVER = "server_error"
@@ -16,7 +16,7 @@ OVERLOADED = "server_is_overloaded"
 OVERLOADED_TOLD = "Our servers are currently overloaded. Please try again later."
 
 
-class Refused(Exception):
+class Refused(RefusedRequest):
     """A request that is answered with an error."""
 
     def __init__(self, message: str, param: str | None = None, code: str | None = None, status: int = 400) -> None:
@@ -72,6 +72,10 @@ class OpenAIErrors(ModelErrors):
         """The account's credit is spent."""
         told = "You exceeded your current quota, please check your plan and billing details."
         return failure(429, told, "insufficient_quota", code="insufficient_quota")
+
+    def malformed(self, problem: MalformedBody) -> Response:
+        """See `ModelErrors.malformed`."""
+        return Refused(f"We could not parse the JSON body of your request. ({problem})").answer()
 
     def too_long(self, count: int, most: int) -> Response:
         """The prompt is longer than the model's context."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.applications import Starlette
@@ -13,7 +13,7 @@ from starlette.routing import Route
 from sophia_assets.sandbox.company_data import CompanyData
 from sophia_assets.sandbox.config import Credentials
 from sophia_assets.sandbox.standins import tokens
-from sophia_assets.sandbox.standins.answers import JsonAnswer, MalformedBody
+from sophia_assets.sandbox.standins.answers import JsonAnswer
 from sophia_assets.sandbox.standins.faults import FaultBoard
 from sophia_assets.sandbox.standins.model_standin import ModelStandin, new_request_id, read_request
 from sophia_assets.sandbox.standins.openai.chat import ChatCompletions
@@ -25,8 +25,6 @@ from sophia_assets.sandbox.standins.standin import base_url
 SYSTEM = "openai"
 REQUESTS_A_MINUTE = 10_000
 TOKENS_A_MINUTE = 2_000_000
-
-Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def create(company: CompanyData, credentials: Credentials, faults: FaultBoard, *, limits: bool) -> OpenAIStandin:
@@ -43,11 +41,11 @@ class OpenAIStandin(ModelStandin):
         self._api_key = api_key
         self._responses, self._chat = Responses(), ChatCompletions()
         routes = [
-            Route("/v1/responses", self._checked(self._respond), methods=["POST"]),
-            Route("/v1/responses/input_tokens", self._checked(self._count), methods=["POST"]),
-            Route("/v1/chat/completions", self._checked(self._complete), methods=["POST"]),
-            Route("/v1/models", self._checked(self._models), methods=["GET"]),
-            Route("/v1/models/{model}", self._checked(self._model), methods=["GET"]),
+            Route("/v1/responses", self.checked(self._respond), methods=["POST"]),
+            Route("/v1/responses/input_tokens", self.checked(self._count), methods=["POST"]),
+            Route("/v1/chat/completions", self.checked(self._complete), methods=["POST"]),
+            Route("/v1/models", self.checked(self._models), methods=["GET"]),
+            Route("/v1/models/{model}", self.checked(self._model), methods=["GET"]),
         ]
         missing: Any = {404: _not_found, 405: _not_allowed}
         super().__init__(
@@ -83,19 +81,8 @@ class OpenAIStandin(ModelStandin):
         """See `ModelStandin.window`."""
         return MODELS[model][1]
 
-    def _checked(self, endpoint: Endpoint) -> Endpoint:
-        async def answered(request: Request) -> Response:
-            try:
-                self._check(request)
-                return await endpoint(request)
-            except Refused as refusal:
-                return refusal.answer()
-            except MalformedBody as problem:
-                return Refused(f"We could not parse the JSON body of your request. ({problem})").answer()
-
-        return answered
-
-    def _check(self, request: Request) -> None:
+    def check(self, request: Request) -> None:
+        """See `ModelStandin.check`."""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise Refused("You didn't provide an API key.", status=401)

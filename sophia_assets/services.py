@@ -37,8 +37,13 @@ from sophia_assets.warehouse.interface import LoadResult, Progress, Warehouse
 from sophia_assets.warehouse.models import load_models
 
 if TYPE_CHECKING:
+    from sophia_assets.access.audit import AuditTrail
+    from sophia_assets.access.sessions import Sessions
+    from sophia_assets.access.users import Users
+    from sophia_assets.assistant.assistant import Assistant
     from sophia_assets.control.cache import Cache
     from sophia_assets.control.rollouts import Shares
+    from sophia_assets.encryption.vault import Vault
     from sophia_assets.llm.calling import LanguageModels
     from sophia_assets.metrics.computation import FactContext
     from sophia_assets.metrics.facts import FactSet
@@ -47,6 +52,7 @@ if TYPE_CHECKING:
     from sophia_assets.quality.client import QualityWorker
     from sophia_assets.quality.serving import Serving
     from sophia_assets.quality.tables import Inspection
+    from sophia_assets.warehouse.reading import Readings
 
 
 @dataclass
@@ -356,9 +362,55 @@ class Services:
 
         return language_models(self)
 
+    @cached_property
+    def vault(self) -> Vault:
+        """What seals files and texts before they are kept."""
+        from sophia_assets.encryption.vault import vault_for
+
+        return vault_for(self.settings, self.home)
+
+    @cached_property
+    def users(self) -> Users:
+        """Who may read and ask."""
+        from sophia_assets.access.users import Users
+
+        return Users(self.control)
+
+    @cached_property
+    def sessions(self) -> Sessions:
+        """Who is logged in to the reader."""
+        from sophia_assets.access.sessions import Sessions
+
+        return Sessions(self.control)
+
+    @cached_property
+    def audit(self) -> AuditTrail:
+        """The record of every access to data; what cannot be recorded is denied."""
+        from sophia_assets.access.audit import audit_trail
+
+        return audit_trail(self)
+
+    @cached_property
+    def readings(self) -> Readings:
+        """The modelled data as readers see it, of one state at a time."""
+        from sophia_assets.warehouse.reading import readings_for
+
+        return readings_for(self)
+
+    @cached_property
+    def assistant(self) -> Assistant:
+        """What answers questions."""
+        from sophia_assets.assistant.assistant import Assistant
+
+        return Assistant(self)
+
     def close(self) -> None:
         """Stops readers and the worker."""
         self._read_ahead.close()
+        if "assistant" in self.__dict__:
+            self.assistant.close()
+        if "readings" in self.__dict__:
+            self.readings.close()
         if "connections" in self.__dict__:
             self.connections.close()
         if "quality" in self.__dict__:

@@ -20,13 +20,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sophia_assets import __version__
+from sophia_assets.access.audit_commands import audit
+from sophia_assets.access.user_commands import users
+from sophia_assets.assistant.commands import ask
+from sophia_assets.assistant.sql_commands import sql
 from sophia_assets.control.circuit_commands import circuit
 from sophia_assets.control.flag_commands import flags
 from sophia_assets.drill.commands import drill
+from sophia_assets.encryption.commands import encryption
 from sophia_assets.errors import ConfigurationError, SophiaError
 from sophia_assets.home import Home, current_home
 from sophia_assets.insight.briefing_commands import briefing
 from sophia_assets.llm.usage_commands import usage
+from sophia_assets.mcp_server.commands import mcp
 from sophia_assets.metrics.commands import metrics
 from sophia_assets.options import DAY
 from sophia_assets.settings import PROJECT_ROOT, Settings, load_settings
@@ -64,6 +70,12 @@ main.add_command(circuit)
 main.add_command(drill)
 main.add_command(briefing)
 main.add_command(usage)
+main.add_command(encryption)
+main.add_command(users)
+main.add_command(audit)
+main.add_command(ask)
+main.add_command(sql)
+main.add_command(mcp)
 
 
 @main.command()
@@ -75,22 +87,26 @@ main.add_command(usage)
 def run(day: date | None, seed: int | None, days: int | None, data_dir: Path | None, as_json: bool) -> None:
     """Read every system, check, model, and write the briefing of a day."""
     from sophia_assets.daily_run import RunRequest, run_once
+    from sophia_assets.encryption.vault import vault_for
     from sophia_assets.insight.archive import BriefingArchive
 
     if seed is not None and data_dir is not None:
         raise ConfigurationError("--seed and --data name two different companies", remedy="Give one of them")
+    settings = load_settings()
     outcome = run_once(
-        load_settings(),
+        settings,
         RunRequest(day=day, seed=seed, days=days, data_dir=data_dir),
         lambda line: click.echo(line, err=True),
     )
-    files = BriefingArchive(outcome.home.briefings).files(outcome.day)
+    archive = BriefingArchive(outcome.home.briefings, vault_for(settings, outcome.home))
+    files = archive.files(outcome.day)
     if as_json:
         result = {
             "date": outcome.day.isoformat(),
             "briefing_html": str(files.html),
             "briefing_md": str(files.markdown),
             "briefing_json": str(files.json),
+            "is_encrypted": archive.is_encrypted,
             "duration_s": outcome.duration_s,
             "rows": outcome.rows,
             "loads": outcome.loads,
@@ -106,6 +122,11 @@ def run(day: date | None, seed: int | None, days: int | None, data_dir: Path | N
             f"{checks['not_run']} could not run"
         )
         click.echo(f"The briefing of {outcome.day}: {files.html}")
+        if archive.is_encrypted:
+            click.echo(
+                f"It is encrypted: `sophia briefing show --date {outcome.day}` prints it, "
+                f"`sophia briefing export --date {outcome.day} --to FILE` writes it as a page."
+            )
     for failure in outcome.failures:
         click.echo(f"error: {failure}", err=True)
     if outcome.failures:
@@ -225,6 +246,20 @@ def ui(host: str, port: int) -> None:
         click.echo(f"Dagster's UI: http://{host}:{port}  (Ctrl-C stops it)")
         with _running([*command, "-h", host, "-p", str(port)], environment, home.path) as process:
             sys.exit(process.wait())
+
+
+@main.command()
+@click.option("--host", help="Where it listens (default: 127.0.0.1, or SOPHIA_WEB_HOST).")
+@click.option("--port", type=click.IntRange(1, 65535), help="Default: 8000, or SOPHIA_WEB_PORT.")
+@click.option("--behind-proxy", is_flag=True, help="A proxy of SOPHIA_WEB_TRUSTED_PROXIES speaks TLS in front of it.")
+def serve(host: str | None, port: int | None, behind_proxy: bool) -> None:
+    """Serve the reader and the API: briefings, evidence, questions. Ctrl-C stops it when what was asked is answered."""
+    from sophia_assets.control.operating import opened_services
+    from sophia_assets.web.server import serve as serve_reader
+
+    with opened_services() as services:
+        serve_reader(services, host=host, port=port, is_behind_proxy=behind_proxy, tell=click.echo)
+    click.echo("Stopped.")
 
 
 @contextlib.contextmanager

@@ -67,7 +67,7 @@ def run_once(settings: Settings, request: RunRequest, say: Say) -> RunOutcome:
     held = home_for(settings, _wanted_company(settings, request))
     held.prepare()
     with ExitStack() as stack:
-        stack.enter_context(_only_run(held))
+        stack.enter_context(only_run(held))
         company, day, sandbox = _reach(settings, request, held, stack, say)
         addresses = sandbox.endpoints.env if sandbox else None
         _refuse_before(
@@ -374,8 +374,8 @@ def _progress(say: Say) -> Callable[[str, int], None]:
 
 
 @contextmanager
-def _only_run(home: Home) -> Iterator[None]:
-    """Refuses a second run in the same home at the same time."""
+def only_run(home: Home) -> Iterator[None]:
+    """Refuses a second run in the same home at the same time; so does a change of its encryption."""
     with home.run_lock.open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

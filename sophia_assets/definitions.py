@@ -27,6 +27,7 @@ from sophia_assets.orchestration.jobs import (
 )
 from sophia_assets.orchestration.model_assets import model_assets
 from sophia_assets.orchestration.partitions import daily_partitions, weekly_partitions
+from sophia_assets.orchestration.question_job import assistant_resource, question_job
 from sophia_assets.orchestration.raw_assets import raw_assets
 from sophia_assets.orchestration.resources import facts_io_manager, services_resource
 from sophia_assets.settings import load_settings
@@ -39,7 +40,12 @@ def build_definitions(resource_overrides: Mapping[str, Any] | None = None, home:
     first_day = home.history_start(settings)
     partitions = daily_partitions(first_day, settings.timezone)
     weeks = weekly_partitions(first_day, settings.timezone)
-    resources = {"services": services_resource, "facts_io_manager": facts_io_manager, **(resource_overrides or {})}
+    resources = {
+        "services": services_resource,
+        "facts_io_manager": facts_io_manager,
+        "assistant": assistant_resource,
+        **(resource_overrides or {}),
+    }
     circuits = circuit_checks()
     probing, controlling = circuit_jobs(resources["services"])
     jobs, watching = build_jobs(partitions, weeks, without=circuits), health_job()
@@ -55,7 +61,7 @@ def build_definitions(resource_overrides: Mapping[str, Any] | None = None, home:
             *health_assets(),
         ],
         asset_checks=[*raw_checks(), *circuits],
-        jobs=[*jobs, watching, probing, controlling, flags_control_job()],
+        jobs=[*jobs, watching, probing, controlling, flags_control_job(), question_job],
         schedules=[
             briefing_schedule(jobs, settings.working_days, settings.briefing_hour, settings.timezone),
             weekly_schedule(jobs, settings.briefing_hour, settings.timezone),

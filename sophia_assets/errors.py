@@ -170,3 +170,21 @@ class VerificationRefused(SophiaError):
     """A text holds a figure, name or direction that no fact supports, so it is not published."""
 
     exit_code = 7
+
+
+class AccessDenied(SophiaError):
+    """Somebody asked for what their role, or the accounts that they are limited to, do not allow."""
+
+    exit_code = 8
+
+
+class AuditUnavailable(SophiaError):
+    """An access cannot be recorded in the audit trail, so it is denied and nothing is shown."""
+
+    exit_code = 9
+
+
+class EncryptionError(SophiaError):
+    """Something that is sealed does not open, or a home's encryption and the key that is set do not fit."""
+
+    exit_code = 10

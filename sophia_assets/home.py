@@ -168,10 +168,19 @@ def make_current(settings: Settings, home: Home) -> None:
 
 def write_atomically(path: Path, text: str) -> None:
     """Writes a file so that a reader, or a kill in between, sees the old content or the new."""
+    write_bytes_atomically(path, text.encode("utf-8"))
+
+
+def write_bytes_atomically(path: Path, content: bytes) -> None:
+    """See `write_atomically`. Raises OSError where the disk is full; the old content then stays."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def is_running(pid: int) -> bool:

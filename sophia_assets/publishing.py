@@ -49,7 +49,7 @@ class Publisher:
     @property
     def archive(self) -> BriefingArchive:
         """The home's briefings."""
-        return BriefingArchive(self._services.home.briefings)
+        return self._services.archive
 
     def write(self, day: date, facts: FactSet, kind: BriefingKind = DAILY) -> tuple[Edition, ...]:
         """Builds, verifies and files the editions of a briefing for `day`, the executive's first."""
@@ -75,7 +75,7 @@ class Publisher:
         """Writes the files, and enters their seal in the register, where a rewriting of them shows."""
         request, files = briefing.request, self.archive.write(briefing)
         register = Register(self._services.control)
-        register.enter(request.kind.key, request.date, request.role, seal_digest(files.manifest.read_bytes()))
+        register.enter(request.kind.key, request.date, request.role, seal_digest(self.archive.content(files.manifest)))
         return Edition(request.role, briefing, files)
 
     def _whole_request(self, day: date, facts: FactSet, kind: BriefingKind) -> BriefingRequest:

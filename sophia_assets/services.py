@@ -41,9 +41,11 @@ if TYPE_CHECKING:
     from sophia_assets.access.sessions import Sessions
     from sophia_assets.access.users import Users
     from sophia_assets.assistant.assistant import Assistant
+    from sophia_assets.assistant.document_search import DocumentSearch
     from sophia_assets.control.cache import Cache
     from sophia_assets.control.rollouts import Shares
     from sophia_assets.encryption.vault import Vault
+    from sophia_assets.insight.archive import BriefingArchive
     from sophia_assets.llm.calling import LanguageModels
     from sophia_assets.metrics.computation import FactContext
     from sophia_assets.metrics.facts import FactSet
@@ -81,7 +83,9 @@ class Services:
             return self._snowflake_warehouse()
         from sophia_assets.warehouse.duckdb_warehouse import DuckDBWarehouse
 
-        return DuckDBWarehouse(self.home.warehouse_file, accepted_missing=self.settings.accepted_missing)
+        return DuckDBWarehouse(
+            self.home.warehouse_file, accepted_missing=self.settings.accepted_missing, vault=self.vault
+        )
 
     def _snowflake_warehouse(self) -> Warehouse:
         from sophia_assets.sources.snowflake.connection import SnowflakeConnection
@@ -95,15 +99,22 @@ class Services:
                 account, SnowflakeConnection.from_settings(self.connections.settings_of("snowflake"))
             )
         return SnowflakeWarehouse(
-            account, self.home.path, in_place=in_place, accepted_missing=self.settings.accepted_missing
+            account,
+            self.home.path,
+            in_place=in_place,
+            accepted_missing=self.settings.accepted_missing,
+            vault=self.vault,
         )
 
     @cached_property
     def control(self) -> ControlStore:
         """The control store: the home's own, or the one that a setting names."""
+        from sophia_assets.access.audit import chain_for
+
+        chain = chain_for(self.settings, self.home)
         if self.settings.control_url:
-            return ControlStore(self.settings.control_url)
-        return ControlStore.at(self.home.path / "control.db")
+            return ControlStore(self.settings.control_url, chain=chain)
+        return ControlStore.at(self.home.path / "control.db", chain=chain)
 
     @cached_property
     def circuits(self) -> Circuits:
@@ -118,11 +129,13 @@ class Services:
         """Answers that are kept for a while, while the flag says so."""
         from sophia_assets.control.cache import Cache
         from sophia_assets.control.shared_cache import RedisCache
+        from sophia_assets.encryption.shared_cache import sealed_cache
 
         company = self.home.company()
+        shared = RedisCache(self.settings.cache_url) if self.settings.cache_url else None
         return Cache(
             company.key if company else "",
-            shared=RedisCache(self.settings.cache_url) if self.settings.cache_url else None,
+            shared=sealed_cache(shared, self.vault) if shared else None,
             is_enabled=lambda: self.flags.is_on(CACHING),
         )
 
@@ -151,7 +164,7 @@ class Services:
 
     @cached_property
     def quality_failures(self) -> FailureLog:
-        return FailureLog(self.home.path / "quality")
+        return FailureLog(self.home.path / "quality", self.vault)
 
     @cached_property
     def _read_ahead(self) -> ReadAhead:
@@ -332,10 +345,11 @@ class Services:
         with self.warehouse.session():
             serving = self.serving()
             catalog = resting_on_good(load_catalog(), serving.unusable)
-            context, shares = self._fact_context(day, serving), serving.shares.partial()
+            context, shares = self.fact_context(day, serving), serving.shares.partial()
             return cached_facts(self.cache, self.settings.cache_seconds(), self.warehouse, catalog, context, shares)
 
-    def _fact_context(self, day: date, serving: Serving) -> FactContext:
+    def fact_context(self, day: date, serving: Serving) -> FactContext:
+        """The ground for a day's facts; to be called within a session of the warehouse."""
         from sophia_assets.metrics.computation import FactContext
 
         return FactContext(
@@ -347,6 +361,13 @@ class Services:
             working_days=frozenset(map(WEEKDAYS.index, self.settings.working_days)),
             known_since=self.warehouse.known_since(),
         )
+
+    @property
+    def archive(self) -> BriefingArchive:
+        """The home's briefings."""
+        from sophia_assets.insight.archive import BriefingArchive
+
+        return BriefingArchive(self.home.briefings, self.vault)
 
     @cached_property
     def publisher(self) -> Publisher:
@@ -404,9 +425,18 @@ class Services:
 
         return Assistant(self)
 
+    @cached_property
+    def documents(self) -> DocumentSearch:
+        """What finds passages of the knowledge base."""
+        from sophia_assets.assistant.document_search import DocumentSearch
+
+        return DocumentSearch(self)
+
     def close(self) -> None:
         """Stops readers and the worker."""
         self._read_ahead.close()
+        if "documents" in self.__dict__:
+            self.documents.close()
         if "assistant" in self.__dict__:
             self.assistant.close()
         if "readings" in self.__dict__:

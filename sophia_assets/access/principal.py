@@ -13,7 +13,7 @@ from typing import Literal
 
 import orjson
 
-Channel = Literal["cli", "op", "api", "page", "mcp", "platform"]
+Channel = Literal["cli", "op", "api", "page", "mcp", "platform", "operator"]
 AccountAttribute = Literal["account", "owner", "industry", "country"]
 """What accounts may be limited by: columns of `marts.accounts` (`account_id`, `owner_id`, `industry`, `country`)."""
 

@@ -103,7 +103,7 @@ class Citation:
 class Answer:
     """An answer, or why there is none.
 
-    `response` is the answer in words, `results` the figures as rows (one object each, keys in the order of the columns),
+    `response` is the answer in words, `results` the figures as rows (an object each, keys in the order of the columns),
     `insights` further sentences that the facts bear out. `echo` says what was understood: metric labels, grain,
     period, filters. `answered_from` is `briefing of 2026-11-20` or `data`; `writer` who phrased it.
     """

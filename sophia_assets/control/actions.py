@@ -1,4 +1,7 @@
-"""The record of what operators did: who, what, to what, why. Written in the transaction of the deed itself."""
+"""The record of what operators did: who, what, to what, why. Written in the transaction of the deed itself.
+
+The newest deeds, to be looked up; the audit trail keeps all of them, signed.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,8 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from sophia_assets.access.audit_chain import CHAIN, Chain, Entry, clean
+from sophia_assets.access.principal import Principal
 from sophia_assets.control.schema import actions
 from sophia_assets.control.store import ControlStore
 
@@ -39,14 +44,23 @@ def record(
     *,
     at: datetime | None = None,
 ) -> None:
-    """Adds a deed to the transaction that does it. `at` is now unless given."""
+    """Adds a deed, and the audit trail's entry of it, to the transaction that does it. `at` is now unless given.
+
+    Raises AuditUnavailable where the trail cannot be continued: then nothing may be done.
+    """
+    at, details = at or datetime.now(UTC), dict(details or {})
+    chain: Chain | None = connection.get_execution_options().get(CHAIN)
+    if chain is not None:
+        told = {**details, "reason": reason}
+        deed = Entry.of(Principal(actor, "", "operator"), action, target, "allowed", told, at=at)
+        chain.append(connection, [deed])
     row = {
-        "at": at or datetime.now(UTC),
-        "actor": actor,
+        "at": at,
+        "actor": clean(actor),
         "action": action,
         "target": target,
-        "reason": reason,
-        "details": json.dumps(dict(details or {}), sort_keys=True),
+        "reason": clean(reason),
+        "details": json.dumps(details, sort_keys=True),
     }
     newest = connection.execute(actions.insert().values(row)).inserted_primary_key
     if newest:

@@ -15,6 +15,7 @@ from sophia_assets.sources import registry
 Value = bool | int
 
 REAL_DATA, MOCK_DATA, CACHING = "enable_real_data", "enable_mock_data", "enable_caching"
+FREE_SQL = "enable_free_sql"
 SLACK_DELIVERY, EMAIL_DELIVERY = "deliver_to_slack", "deliver_by_email"
 STEPS = (10, 50, 100)
 """The percentages through which a rollout is promoted."""
@@ -75,6 +76,7 @@ def declared_flags() -> Mapping[str, Flag]:
         Flag(REAL_DATA, "Whether systems that are live are read and served; off takes all of them back at once.", True),
         Flag(MOCK_DATA, "Whether systems in the sandbox are read and served.", True),
         Flag(CACHING, "Whether answers are kept for a while.", True),
+        Flag(FREE_SQL, "Whether analysts may run SELECTs of their own, labelled as unverified.", False),
         Flag(SLACK_DELIVERY, "Whether briefings are posted to Slack once they are written.", False),
         Flag(EMAIL_DELIVERY, "Whether briefings are sent by e-mail once they are written.", False),
         *(

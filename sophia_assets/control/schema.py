@@ -25,7 +25,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISION = "0004"
+REVISION = "0006"
 VERSION_TABLE = "control_version"
 
 
@@ -240,4 +240,67 @@ published = Table(
     Column("role", String(100), primary_key=True),
     Column("digest", String(64), nullable=False),  # of its manifest
     Column("published_at", Moment, nullable=False),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("name", String(100), primary_key=True),
+    Column("role", String(100), nullable=False),
+    Column("rows", Text, nullable=False),  # JSON: {attribute: [values]}, empty for every row
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment),
+    Column("is_disabled", Boolean, nullable=False),
+    Column("token_id", String(20), nullable=False),  # the part of the token that is no secret
+    Column("token_hash", String(64), nullable=False),
+    Column("changed_at", Moment, nullable=False),
+    UniqueConstraint("token_id"),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id_hash", String(64), primary_key=True),
+    Column("user_name", String(100), nullable=False),
+    Column("opened_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Index("ix_sessions_user_name", "user_name"),
+    Index("ix_sessions_expires_at", "expires_at"),
+)
+
+# Each entry's code covers the one before it. Text throughout, so that what is signed is what is kept.
+audit = Table(
+    "audit",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", String(27), nullable=False),  # ISO 8601 in UTC with microseconds; sorts as it is
+    Column("actor", String(200), nullable=False),
+    Column("role", String(100), nullable=False),
+    Column("channel", String(20), nullable=False),
+    Column("action", String(100), nullable=False),
+    Column("target", String(500), nullable=False),
+    Column("outcome", String(10), nullable=False),
+    Column("details", Text, nullable=False),  # a JSON object
+    Column("key_id", String(16), nullable=False),
+    Column("mac", String(64), nullable=False),
+)
+
+# One row: who appends holds it. `start_*` say what comes before the first entry that is kept here, `checkpoints` and
+# `witnessed` what is known to lie elsewhere.
+audit_head = Table(
+    "audit_head",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("chain", String(32), nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("mac", String(64), nullable=False),
+    Column("root", String(64), nullable=False),
+    Column("start_seq", BigInteger, nullable=False),
+    Column("start_mac", String(64), nullable=False),
+    Column("start_root", String(64), nullable=False),
+    Column("checkpoints", BigInteger, nullable=False),
+    Column("checkpoint_digest", String(64), nullable=False),
+    Column("witnessed", BigInteger, nullable=False),
+    Column("key_id", String(16), nullable=False),
+    Column("seal", String(64), nullable=False),
 )

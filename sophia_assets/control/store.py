@@ -23,6 +23,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from sophia_assets.access.audit_chain import AFTER_COMMIT, CHAIN, Chain
 from sophia_assets.control.schema import REVISION, VERSION_TABLE
 from sophia_assets.errors import ConfigurationError, ControlStoreUnavailable
 
@@ -46,10 +47,18 @@ class ControlStore:
     It is created, and brought up to date, when it is first used. Threads may share one; a process that was forked
     opens connections of its own. Everything raises ControlStoreUnavailable where the database cannot be reached or is
     in use for more than `wait_seconds`, ConfigurationError where it is none of ours.
+
+    `chain` signs the audit trail in it; a file's own lies beside the file. On a server without one, deeds are recorded
+    and not signed.
     """
 
-    def __init__(self, url: str | URL, *, wait_seconds: float = 10.0, tries: int = 100) -> None:
+    def __init__(
+        self, url: str | URL, *, wait_seconds: float = 10.0, tries: int = 100, chain: Chain | None = None
+    ) -> None:
         self._url = _parsed(url)
+        if chain is None and self.is_sqlite:
+            chain = Chain.beside(Path(str(self._url.database)).parent)
+        self.chain = chain
         self._wait_seconds = wait_seconds
         self._tries = tries
         self._opening = threading.RLock()
@@ -58,9 +67,9 @@ class ControlStore:
         self._abandoned: list[Engine] = []
 
     @classmethod
-    def at(cls, path: Path) -> ControlStore:
+    def at(cls, path: Path, *, chain: Chain | None = None) -> ControlStore:
         """The SQLite store in a file."""
-        return cls(URL.create("sqlite", database=str(path)))
+        return cls(URL.create("sqlite", database=str(path)), chain=chain)
 
     @property
     def is_sqlite(self) -> bool:
@@ -79,6 +88,17 @@ class ControlStore:
     def transaction(self) -> Iterator[Connection]:
         """A transaction that is committed at the end, all or nothing; not to be nested."""
         with self._explained(), self._ready().begin() as connection:
+            connection.info.pop(AFTER_COMMIT, None)
+            yield connection
+            work = connection.info.pop(AFTER_COMMIT, ())
+        for after_commit in work:
+            after_commit()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """For SELECTs that must all see one state; what is read streams."""
+        option: dict[str, Any] = {"sophia_begin": "BEGIN"} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
+        with self._explained(), self._ready().execution_options(**option, stream_results=True).begin() as connection:
             yield connection
 
     @contextmanager
@@ -103,6 +123,8 @@ class ControlStore:
 
     def close(self) -> None:
         """Closes this process's connections; the next use opens new ones."""
+        if self.chain is not None:
+            self.chain.close()
         with self._opening:
             if self._engine is not None and self._pid == os.getpid():
                 self._engine.dispose()
@@ -137,7 +159,9 @@ class ControlStore:
                     f"the control store's folder {folder} cannot be made: {error.strerror}",
                     remedy="Set SOPHIA_HOME to a folder that can be written",
                 ) from None
-            engine = create_engine(self._url, connect_args={"timeout": self._wait_seconds})
+            engine = create_engine(
+                self._url, connect_args={"timeout": self._wait_seconds}, execution_options={CHAIN: self.chain}
+            )
             event.listen(engine, "connect", _prepare_sqlite)
             event.listen(engine, "begin", _begin_sqlite)
             return engine
@@ -153,6 +177,7 @@ class ControlStore:
                 isolation_level="READ COMMITTED",
                 pool_pre_ping=True,
                 pool_timeout=self._wait_seconds,
+                execution_options={CHAIN: self.chain},
             )
         except ModuleNotFoundError:
             raise ConfigurationError(

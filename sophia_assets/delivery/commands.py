@@ -26,13 +26,11 @@ def deliver_briefing(day: date | None, role: str | None, weekly: bool, again: bo
     from sophia_assets.access.roles import role_named
     from sophia_assets.control.operating import opened_services
     from sophia_assets.delivery.courier import Courier
-    from sophia_assets.insight.archive import BriefingArchive
     from sophia_assets.insight.kinds import DAILY, WEEKLY
 
     kind, whose = WEEKLY if weekly else DAILY, role_named(role).name if role else None
     with opened_services() as services:
-        archive = BriefingArchive(services.home.briefings)
-        found = archive.day_of(day, kind, *([whose] if whose else []))
+        found = services.archive.day_of(day, kind, *([whose] if whose else []))
         outcomes = Courier(services).deliver(found, kind, whose, again=again)
     if as_json:
         click.echo(json.dumps([asdict(outcome) for outcome in outcomes], indent=1, ensure_ascii=False))

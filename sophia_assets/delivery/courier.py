@@ -14,7 +14,6 @@ from sophia_assets.delivery.mail import MailChannel
 from sophia_assets.delivery.sending import Channel, Patience
 from sophia_assets.delivery.slack import SlackChannel
 from sophia_assets.errors import ConfigurationError, SophiaError
-from sophia_assets.insight.archive import BriefingArchive
 from sophia_assets.insight.kinds import DAILY, BriefingKind
 from sophia_assets.settings.delivery import PREFIX, SMTP_EXAMPLE, SMTP_URL, mail_server
 
@@ -43,7 +42,7 @@ class Courier:
 
         What goes wrong is told there, and never raised but for BriefingMissing where there is none.
         """
-        archive = BriefingArchive(self._services.home.briefings)
+        archive = self._services.archive
         last = kind.last_day(day)
         roles = archive.editions(last, kind) if role is None else [role]
         if role is not None or not roles:
@@ -53,7 +52,7 @@ class Courier:
         for name in off:
             line = f"Nothing delivered by {NAMES[name]}: the flag {FLAGS[name]} is off"
             outcomes.append(Outcome(name, role or "", "off", line))
-        log = DeliveryLog(self._services.control)
+        log = DeliveryLog(self._services.control, vault=self._services.vault)
         for each in roles:
             try:
                 content = archive.read(last, kind, each)
@@ -70,7 +69,7 @@ class Courier:
 
         A past one that is written anew, as a backfill does, would be news to nobody.
         """
-        days = BriefingArchive(self._services.home.briefings).days(kind)
+        days = self._services.archive.days(kind)
         today = datetime.now(self._services.settings.tzinfo).date()
         if days and days[-1] == day and (today - day).days <= kind.days + _LATE_DAYS:
             return ""

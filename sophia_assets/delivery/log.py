@@ -16,10 +16,12 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, select
 from sophia_assets.control.schema import deliveries
 from sophia_assets.control.store import ControlStore, Stale, insert_new
 from sophia_assets.delivery.message import Message
+from sophia_assets.encryption.vault import PLAIN, Vault
 from sophia_assets.home import is_running
 
 #: A sender that has said nothing for so long is taken to be lost.
 LEASE = timedelta(minutes=10)
+CONTEXT = "control/deliveries.problem"
 Standing = Literal["claimed", "sent", "busy"]
 
 
@@ -46,10 +48,15 @@ class Claim:
 
 
 class DeliveryLog:
-    """The deliveries of one control store."""
+    """The deliveries of one control store. `vault` seals what went wrong, in which the channel's own words stand."""
 
-    def __init__(self, store: ControlStore, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        self._store, self._clock = store, clock
+    def __init__(
+        self,
+        store: ControlStore,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        vault: Vault = PLAIN,
+    ) -> None:
+        self._store, self._clock, self._vault = store, clock, vault
 
     def claim(self, channel: str, place: str, message: Message, *, again: bool = False) -> Claim:
         """Asks for the right to send. Of several processes one gets it; `again` sends what was sent already, too."""
@@ -99,21 +106,24 @@ class DeliveryLog:
         return bool(now - row.claimed_at > LEASE)
 
     def _end(self, claim: Claim, values: dict[str, Any]) -> None:
+        if values.get("problem"):
+            values["problem"] = self._vault.seal_text(values["problem"], CONTEXT)
         with self._store.transaction() as connection:
             ours = and_(_is(claim.key), deliveries.c.claim == claim.token)
             connection.execute(deliveries.update().where(ours).values(values))
 
 
-def _columns() -> tuple[str, ...]:
+def key_columns() -> tuple[str, ...]:
+    """The columns that tell a delivery from every other."""
     return ("channel", "kind", "day", "role", "place", "digest")
 
 
 def _named(key: tuple[str, ...]) -> dict[str, Any]:
-    return dict(zip(_columns(), key, strict=True))
+    return dict(zip(key_columns(), key, strict=True))
 
 
 def _is(key: tuple[str, ...]) -> ColumnElement[bool]:
-    return and_(*(deliveries.c[name] == value for name, value in zip(_columns(), key, strict=False)))
+    return and_(*(deliveries.c[name] == value for name, value in zip(key_columns(), key, strict=False)))
 
 
 def _claimed(token: str, now: datetime, turn: int) -> dict[str, Any]:

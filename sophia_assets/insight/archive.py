@@ -7,14 +7,16 @@ same way under `weekly/`, each in the folder of its week's last day.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from sophia_assets.access.roles import EXECUTIVE
-from sophia_assets.errors import BriefingMissing
-from sophia_assets.home import write_atomically
+from sophia_assets.encryption.vault import PLAIN, Vault
+from sophia_assets.errors import BriefingMissing, EncryptionError
+from sophia_assets.home import write_bytes_atomically
 from sophia_assets.insight.briefing import Briefing
 from sophia_assets.insight.evidence import MANIFEST, manifest_of
 from sophia_assets.insight.kinds import DAILY, BriefingKind
@@ -32,6 +34,8 @@ class BriefingFiles:
     html: Path
     markdown: Path
     json: Path
+    content: Callable[[Path], bytes] = field(default=Path.read_bytes, compare=False, repr=False)
+    """What one of them says. Raises OSError where it is not there, EncryptionError for what does not open."""
 
     @property
     def manifest(self) -> Path:
@@ -44,15 +48,34 @@ class BriefingFiles:
 
 
 class BriefingArchive:
-    """The briefings under `folder`. One that is written again replaces what was there, file by file."""
+    """The briefings under `folder`, sealed by `vault`. One that is written again replaces what was there, file by file.
 
-    def __init__(self, folder: Path) -> None:
+    The manifest holds for what the files say, however they are kept.
+    """
+
+    def __init__(self, folder: Path, vault: Vault = PLAIN) -> None:
         self._folder = folder
+        self._vault = vault
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether the files can be read only through `content`."""
+        return self._vault.is_on
+
+    def content(self, path: Path) -> bytes:
+        """What a file says. Raises OSError where it is not there, EncryptionError for what does not open."""
+        return self._vault.open(path.read_bytes(), self._context(path))
+
+    def _write(self, path: Path, text: str) -> None:
+        write_bytes_atomically(path, self._vault.seal(text.encode(), self._context(path)))
+
+    def _context(self, path: Path) -> str:
+        return f"briefings/{path.relative_to(self._folder).as_posix()}"
 
     def files(self, day: date, kind: BriefingKind = DAILY, role: str = EXECUTIVE) -> BriefingFiles:
         """Where a briefing lies, or would lie; `day` is its last day."""
         folder = self._folder / kind.folder / day.isoformat() / ("" if role == EXECUTIVE else role)
-        return BriefingFiles(folder / "briefing.html", folder / "briefing.md", folder / "briefing.json")
+        return BriefingFiles(folder / "briefing.html", folder / "briefing.md", folder / "briefing.json", self.content)
 
     def write(self, briefing: Briefing) -> BriefingFiles:
         """Writes a briefing in its three forms. The JSON says that the day has one; the manifest comes last."""
@@ -65,9 +88,9 @@ class BriefingArchive:
             files.json: json.dumps(content, indent=1, ensure_ascii=False),
         }
         for path, text in texts.items():
-            write_atomically(path, text)
+            self._write(path, text)
         manifest = manifest_of(content, {path.name: text.encode() for path, text in texts.items()})
-        write_atomically(files.manifest, json.dumps(manifest, indent=1))
+        self._write(files.manifest, json.dumps(manifest, indent=1))
         return files
 
     def days(self, kind: BriefingKind = DAILY, role: str = EXECUTIVE) -> list[date]:
@@ -92,7 +115,7 @@ class BriefingArchive:
     def read(self, day: date | None = None, kind: BriefingKind = DAILY, role: str = EXECUTIVE) -> dict[str, Any]:
         """A briefing as JSON; the newest one for None, else the one that covers `day`. Raises BriefingMissing."""
         found = self.day_of(day, kind, role)
-        content: dict[str, Any] = json.loads(self.files(found, kind, role).json.read_text(encoding="utf-8"))
+        content: dict[str, Any] = json.loads(self.content(self.files(found, kind, role).json))
         return content
 
     def day_of(self, day: date | None = None, kind: BriefingKind = DAILY, role: str = EXECUTIVE) -> date:
@@ -106,12 +129,12 @@ class BriefingArchive:
     def before(self, day: date, kind: BriefingKind = DAILY, role: str = EXECUTIVE) -> dict[str, Any] | None:
         """The newest briefing of that kind and role of a day before `day`, as JSON; None where there is none.
 
-        One that is torn or no JSON object is passed over.
+        One that is torn, does not open or is no JSON object is passed over.
         """
         for earlier in reversed([each for each in self.days(kind, role) if each < day]):
             try:
-                content = json.loads(self.files(earlier, kind, role).json.read_text(encoding="utf-8"))
-            except (OSError, ValueError):
+                content = json.loads(self.content(self.files(earlier, kind, role).json))
+            except (OSError, ValueError, EncryptionError):
                 continue
             if isinstance(content, dict):
                 return content

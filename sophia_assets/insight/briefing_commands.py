@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -56,9 +58,29 @@ def show(day: date | None, role: str | None, weekly: bool, as_json: bool) -> Non
     if as_json:
         click.echo(json.dumps(archive.read(found, kind, whose), indent=1, ensure_ascii=False))
         return
-    markdown = archive.files(found, kind, whose).markdown.read_text(encoding="utf-8")
+    files = archive.files(found, kind, whose)
+    markdown = files.content(files.markdown).decode("utf-8")
     # A terminal renders no Markdown, so the signs that keep names from being taken for it are in the way.
     click.echo(re.sub(r"\\([^A-Za-z0-9\s])", r"\1", markdown))
+
+
+@briefing.command("export")
+@_which
+@click.option("--to", "file", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The file to write.")
+@click.option("--as-markdown", is_flag=True, help="Markdown instead of a page for the browser.")
+def export(day: date | None, role: str | None, weekly: bool, file: Path, as_markdown: bool) -> None:
+    """Write a briefing as a page to a file of your own, readable for whoever may read the file."""
+    kind, whose = _kind(weekly), role_named(EXECUTIVE if role is None else role).name
+    archive = _archive()
+    files = archive.files(archive.day_of(day, kind, whose), kind, whose)
+    content = files.content(files.markdown if as_markdown else files.html)
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as target:
+            target.write(content)
+    except OSError as error:
+        raise ConfigurationError(f"{file} cannot be written ({error.strerror})", remedy="Name another file") from None
+    click.echo(f"Written to {file}")
 
 
 @briefing.command("verify")
@@ -103,9 +125,12 @@ def _kind(weekly: bool) -> BriefingKind:
 
 
 def _archive() -> BriefingArchive:
+    from sophia_assets.encryption.vault import vault_for
     from sophia_assets.insight.archive import BriefingArchive
 
-    return BriefingArchive(current_home(load_settings()).briefings)
+    settings = load_settings()
+    home = current_home(settings)
+    return BriefingArchive(home.briefings, vault_for(settings, home))
 
 
 def _registered() -> Registered:

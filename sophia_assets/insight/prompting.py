@@ -133,7 +133,7 @@ class Prompts:
         self.material = choose_material(request, OfflineWriter().draft(request))
         self.handles = Handles(self.material.facts, self.material.stories)
         self._rows = Rows(
-            {fact.id: self._fact_row(fact) for fact in self.material.facts},
+            {fact.id: fact_row(fact, self.handles.of_fact(fact.id)) for fact in self.material.facts},
             {story.id: self._story_row(story) for story in self.material.stories},
             FACT_COLUMNS,
             STORY_COLUMNS,
@@ -217,33 +217,6 @@ class Prompts:
                 break
         return block
 
-    def _fact_row(self, fact: Fact) -> Row:
-        name = noun(fact)
-        moved = {"up": "up", "down": "down", "flat": "unchanged"}
-        values: dict[str, str | None] = {
-            "id": self.handles.of_fact(fact.id),
-            "metric": fact.metric,
-            "noun": name.text,
-            "be": name.be,
-            "about": next(iter(fact.dimensions), "company"),
-            "period": period_phrase(fact.period),
-            "value": fact.display,
-            "previous": fact.previous_display,
-            "previous_period": previous_period_phrase(fact.period, fact.previous_period)
-            if fact.previous_period
-            else None,
-            "direction": moved.get(fact.direction or ""),
-            "delta": fact.delta_display,
-            "change": fact.change_display,
-            "rank": None if fact.rank is None else rank_phrase(fact.rank),
-            "share": fact.share_display,
-            "target": fact.target_display,
-            "run_rate": fact.run_rate_display,
-            "trend": fact.trend_display,
-            "good": fact.good_direction if fact.good_direction in ("up", "down") else "-",
-        }
-        return {name: cell(value or "") for name, value in values.items()}
-
     def _story_row(self, story: Story) -> Row:
         values = {
             "id": self.handles.of_story(story.id),
@@ -270,6 +243,33 @@ class Prompts:
             "sections": [{"key": each.key, "sentences": listed(each.sentences)} for each in draft.sections],
         }
         return json.dumps(content).replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+def fact_row(fact: Fact, handle: str) -> Row:
+    """A fact as a row of a prompt, under its handle: all its aspects, and no name."""
+    name = noun(fact)
+    moved = {"up": "up", "down": "down", "flat": "unchanged"}
+    values: dict[str, str | None] = {
+        "id": handle,
+        "metric": fact.metric,
+        "noun": name.text,
+        "be": name.be,
+        "about": next(iter(fact.dimensions), "company"),
+        "period": period_phrase(fact.period),
+        "value": fact.display,
+        "previous": fact.previous_display,
+        "previous_period": previous_period_phrase(fact.period, fact.previous_period) if fact.previous_period else None,
+        "direction": moved.get(fact.direction or ""),
+        "delta": fact.delta_display,
+        "change": fact.change_display,
+        "rank": None if fact.rank is None else rank_phrase(fact.rank),
+        "share": fact.share_display,
+        "target": fact.target_display,
+        "run_rate": fact.run_rate_display,
+        "trend": fact.trend_display,
+        "good": fact.good_direction if fact.good_direction in ("up", "down") else "-",
+    }
+    return {name: cell(value or "") for name, value in values.items()}
 
 
 def cell(text: str) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo
 
 from sophia_assets.access.roles import ROLES, may_see, may_see_area
-from sophia_assets.errors import SophiaError
+from sophia_assets.errors import EncryptionError, SophiaError
 from sophia_assets.insight.archive import BriefingArchive, BriefingFiles
 from sophia_assets.insight.briefing import Briefing, verify_briefing
 from sophia_assets.insight.confidence import judge_confidence
@@ -90,7 +90,9 @@ def verify_stored(
         return Verdict(kind.key, role, day, "refuted" if rewritten else state, (*rewritten, *findings), notes)
 
     try:
-        content = json.loads(files.json.read_bytes())
+        content = json.loads(archive.content(files.json))
+    except EncryptionError:
+        return verdict("refuted", "briefing.json: it does not open")
     except (OSError, RecursionError, ValueError):
         return verdict("refuted", "briefing.json: it is not there, or is no JSON")
     if not isinstance(content, dict):
@@ -121,6 +123,21 @@ def verify_stored(
     return replace(found, sentences=len(briefing.sentences()), facts=len(briefing.cited_facts()))
 
 
+def seal_findings(
+    archive: BriefingArchive, day: date, kind: BriefingKind, role: str, *, registered: Registered
+) -> list[str] | None:
+    """Where the files of a briefing are not those that were published; None where the register does not have it.
+
+    Quick: nothing of what the files say is verified. Raises what `registered` raises; BriefingMissing or ValueError
+    where the JSON cannot be read.
+    """
+    files = archive.files(day, kind, role)
+    in_register = list(_register(files, kind, role, day, registered))
+    if in_register == [NOT_REGISTERED]:
+        return None
+    return [*in_register, *_seal(files, archive.read(day, kind, role))]
+
+
 def _register(
     files: BriefingFiles, kind: BriefingKind, role: str, day: date, registered: Registered | None
 ) -> Iterator[str]:
@@ -132,9 +149,12 @@ def _register(
         yield NOT_REGISTERED
         return
     try:
-        sealed = files.manifest.read_bytes()
+        sealed = files.content(files.manifest)
     except OSError:
         yield "manifest.json: it is not there, and the register has it"
+        return
+    except EncryptionError:
+        yield "manifest.json: it does not open"
         return
     if seal_digest(sealed) != digest:
         yield "manifest.json: the register has another seal for this briefing"
@@ -143,18 +163,20 @@ def _register(
 def _seal(files: BriefingFiles, content: Mapping[str, Any]) -> Iterator[str]:
     """Where the manifest does not fit the files."""
     try:
-        manifest = json.loads(files.manifest.read_bytes())
+        manifest = json.loads(files.content(files.manifest))
     except OSError:
         yield "manifest.json: it is not there, so the files are not sealed"
         return
-    except ValueError:
+    except (EncryptionError, ValueError):
         manifest = None
     held = {}
     for path in (files.markdown, files.html, files.json):
         try:
-            held[path.name] = path.read_bytes()
+            held[path.name] = files.content(path)
         except OSError:
             yield f"{path.name}: it is not there"
+        except EncryptionError:
+            yield f"{path.name}: it does not open"
     try:
         expected = manifest_of(content, held)
     except KeyError as error:
@@ -216,7 +238,7 @@ def _pages(briefing: Briefing, files: BriefingFiles, unchecked: list[str] | None
     judge = Judge(briefing, (read[path][1](text) for path, text in own.items())) if unchecked is not None else None
     for path, (text_of, page_of) in read.items():
         try:
-            written = path.read_text(encoding="utf-8")
+            written = files.content(path).decode("utf-8")
         except (OSError, UnicodeDecodeError):
             yield f"{path.name}: it cannot be read"
             continue

@@ -1,8 +1,8 @@
 """Answers to identical requests, which are given again instead of being asked and paid for again.
 
 They lie in the control store, for all processes. An answer holds what a briefing will hold, figures aside, and is as
-confidential: whoever may read the store may read it, until the store itself is encrypted. The prompt is not kept, only
-its hash.
+confidential: the vault seals it, and where encryption is off, whoever may read the store may read it. The prompt is not
+kept, only its hash.
 
 Nothing here raises: where the store fails, there is no answer, and the model is asked.
 """
@@ -22,7 +22,8 @@ from sqlalchemy import Connection, select
 
 from sophia_assets.control.schema import llm_answers, llm_days
 from sophia_assets.control.store import ControlStore, insert_new
-from sophia_assets.errors import SophiaError
+from sophia_assets.encryption.vault import PLAIN, Vault
+from sophia_assets.errors import EncryptionError, SophiaError
 from sophia_assets.llm.budget import business_day
 from sophia_assets.llm.interface import Completion, Prompt, Tokens
 from sophia_assets.llm.prices import is_sandbox_model, nanos
@@ -52,8 +53,10 @@ class AnswerCache:
         is_enabled: Callable[[], bool] = lambda: True,
         timezone: tzinfo = UTC,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        vault: Vault = PLAIN,
     ) -> None:
         self._store = store
+        self._vault = vault
         self._settings = settings
         self._is_enabled = is_enabled
         self._timezone = timezone
@@ -74,11 +77,11 @@ class AnswerCache:
         except SophiaError as error:
             _log.warning("no answer can be taken from the cache: %s", error)
             return None
-        if row is None or row.seal != _seal(key, row.content):
+        if row is None or row.seal != seal_of(key, row.content):
             return None
         try:
-            found = _answer(row.content, prompt)
-        except (NotWhatWasAsked, ValueError, TypeError, LookupError, RecursionError):
+            found = _answer(self._vault.open_text(row.content, context_of(key)), prompt)
+        except (EncryptionError, NotWhatWasAsked, ValueError, TypeError, LookupError, RecursionError):
             return None
         self._count(found, now)
         return found.completion
@@ -91,10 +94,11 @@ class AnswerCache:
         if content is None or len(content) > MOST_CHARACTERS:
             return
         key, now = self.key(prompt, chain), self._clock()
+        content = self._vault.seal_text(content, context_of(key))
         row = {
             "key": key,
             "content": content,
-            "seal": _seal(key, content),
+            "seal": seal_of(key, content),
             "created_at": now,
             "expires_at": now + timedelta(seconds=self._settings.cache_seconds),
         }
@@ -150,6 +154,11 @@ class AnswerCache:
             _log.warning("an answer from the cache could not be counted: %s", error)
 
 
+def context_of(key: str) -> str:
+    """What the answer of a key is sealed for."""
+    return f"control/llm_answers.{key}"
+
+
 class _Answer:
     """What is kept of an answer."""
 
@@ -185,6 +194,6 @@ def _keep(connection: Connection, row: dict[str, Any], now: datetime) -> None:
         connection.execute(llm_answers.delete().where(answers.key.in_(keys)))
 
 
-def _seal(key: str, content: str) -> str:
+def seal_of(key: str, content: str) -> str:
     """Ties a content to its key, so that a row that is torn, or was copied from another, shows."""
     return sha256(f"{FORMAT}\0{key}\0{content}".encode("utf-8", "replace")).hexdigest()

@@ -56,6 +56,7 @@ def language_models(services: Services) -> LanguageModels:
             settings.llm,
             is_enabled=lambda: services.flags.is_on(CACHING),
             timezone=settings.tzinfo,
+            vault=services.vault,
         ),
         credential_of=partial(_account, services),
         lease_of=lambda name: settings.breaker_policy(name).lease,

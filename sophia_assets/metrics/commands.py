@@ -60,6 +60,7 @@ def list_metrics(area: str | None, as_json: bool) -> None:
 @_JSON
 def show_metric(name: str, as_json: bool) -> None:
     """All about one metric: definition, queries, sources, owner, periods, synonyms, newest value."""
+    from sophia_assets.encryption.vault import vault_for
     from sophia_assets.home import current_home
     from sophia_assets.metrics.catalog import load_catalog
     from sophia_assets.metrics.catalog.problems import did_you_mean
@@ -72,8 +73,9 @@ def show_metric(name: str, as_json: bool) -> None:
     if metric is None:
         remedy = did_you_mean(name, catalog.metrics, "`sophia metrics list` has all of them")
         raise ConfigurationError(f"there is no metric {name!r}", remedy=remedy)
-    home = current_home(load_settings())
-    newest = newest_fact(home.path / "facts", metric)
+    settings = load_settings()
+    home = current_home(settings)
+    newest = newest_fact(home.path / "facts", metric, vault_for(settings, home))
     found = details(catalog, metric, models, _context(newest["day"] if newest else None), newest)
     if as_json:
         click.echo(json.dumps(found, indent=1, ensure_ascii=False))

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sophia_assets.encryption.files import facts_file
+from sophia_assets.encryption.vault import PLAIN, Vault
 from sophia_assets.metrics.catalog import Catalog, Metric
 from sophia_assets.metrics.compiler import MeasuredPeriod, compile_metric
 from sophia_assets.metrics.facts import Period
@@ -112,12 +114,14 @@ def _first_period(metric: Metric, context: FactContext) -> Period:
     return series_periods(metric.series[0], context.day, context.fiscal_year_start_month)[-1]
 
 
-def newest_fact(folder: Path, metric: Metric) -> dict[str, Any] | None:
+def newest_fact(folder: Path, metric: Metric, vault: Vault = PLAIN) -> dict[str, Any] | None:
     """The metric's value for the whole company on the newest day whose facts lie in `folder`, as JSON; else None."""
     import pyarrow.parquet as pq
 
     for path in sorted(folder.glob("*.parquet"), reverse=True):
-        rows = pq.read_table(path, columns=["period", "dimension", "fact"], filters=[("metric", "=", metric.name)])
+        rows = pq.read_table(
+            facts_file(vault, path), columns=["period", "dimension", "fact"], filters=[("metric", "=", metric.name)]
+        )
         whole = [row for row in rows.to_pylist() if row["dimension"] is None and row["period"] in metric.periods]
         if whole:
             whole.sort(key=lambda row: metric.periods.index(row["period"]))

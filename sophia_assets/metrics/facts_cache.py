@@ -55,9 +55,15 @@ def cached_facts(
 
 
 def _key(warehouse: Warehouse, catalog: Catalog, context: FactContext, shares: Mapping[str, int]) -> CacheKey | None:
-    """The key of a day's facts of the metrics in `catalog`, on the ground of the warehouse as it stands.
+    """The key of a day's facts of the metrics in `catalog`; None where their ground cannot be told from another."""
+    ground = ground_of(warehouse, catalog, context, shares)
+    return CacheKey("facts", _SCOPE, ground, (context.day,)) if ground else None
 
-    None where that ground cannot be told from another: a model was built before builds were numbered.
+
+def ground_of(warehouse: Warehouse, catalog: Catalog, context: FactContext, shares: Mapping[str, int]) -> str | None:
+    """What tells the ground of all answers from any other, but for the day: the warehouse as it stands, and the rest.
+
+    None where that cannot be told: a model was built before builds were numbered.
     """
     select = 'SELECT model, load_id, shares FROM "_sophia"."builds" WHERE table_name = \'\''
     builds = warehouse.query(select).to_pylist()
@@ -79,7 +85,7 @@ def _key(warehouse: Warehouse, catalog: Catalog, context: FactContext, shares: M
         sorted((context.known_since or {}).items()),
         sorted(shares.items()),
     ]
-    return CacheKey("facts", _SCOPE, sha256(orjson.dumps(ground)).hexdigest(), (context.day,))
+    return sha256(orjson.dumps(ground)).hexdigest()
 
 
 @functools.cache

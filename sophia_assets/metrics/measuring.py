@@ -13,11 +13,11 @@ from zoneinfo import ZoneInfo
 from sophia_assets.errors import ConfigurationError, SophiaError
 from sophia_assets.metrics import derived
 from sophia_assets.metrics.catalog import Catalog, Metric
-from sophia_assets.metrics.compiler import CompiledMetric, MeasuredPeriod, compile_metric
+from sophia_assets.metrics.compiler import EVERY_ROW, CompiledMetric, MeasuredPeriod, Narrowing, compile_metric
 from sophia_assets.metrics.facts import Period
 from sophia_assets.sources import registry
-from sophia_assets.warehouse.interface import Warehouse
 from sophia_assets.warehouse.models import Model, required_tables
+from sophia_assets.warehouse.reading import QueryRefused, Readable
 
 MONDAY_TO_FRIDAY = frozenset(range(5))
 
@@ -69,7 +69,7 @@ class Measuring:
     """Measures the metrics of a catalog for one day's facts."""
 
     def __init__(
-        self, warehouse: Warehouse, catalog: Catalog, models: Mapping[str, Model], context: FactContext
+        self, warehouse: Readable, catalog: Catalog, models: Mapping[str, Model], context: FactContext
     ) -> None:
         self.catalog, self.context = catalog, context
         self._warehouse, self._models = warehouse, models
@@ -98,55 +98,84 @@ class Measuring:
                 since |= {table: known[table] for table in held if end <= known[table]}
         return max(since.items(), key=lambda item: (item[1], item[0]), default=None)
 
-    def measure(self, metric: Metric, dimension: str | None, periods: Sequence[Period]) -> Measured:
-        """The metric's values, whole or by `dimension`, in each of `periods`.
+    def measured_period(self, metric: Metric, period: Period) -> MeasuredPeriod:
+        """The period with the moment up to which changes count as known."""
+        # What a flow counts is judged by what is known now; what a stock was, by what was known then.
+        return MeasuredPeriod(period, self.context.end_of(self.context.day if metric.kind == "flow" else period.end))
+
+    def measure(
+        self, metric: Metric, dimension: str | None, periods: Sequence[Period], narrowing: Narrowing = EVERY_ROW
+    ) -> Measured:
+        """The metric's values of the rows that count, whole or by `dimension`, in each of `periods`.
 
         Raises ConfigurationError where the catalog's block cannot be computed.
         """
         if metric.kind == "ratio":
-            return self._ratio(metric, periods)
-        # What a flow counts is judged by what is known now; what a stock was, by what was known then.
-        known = self.context.day if metric.kind == "flow" else None
-        measured = [MeasuredPeriod(period, self.context.end_of(known or period.end)) for period in periods]
-        by = self.catalog.dimensions[dimension] if dimension else None
-        query = compile_metric(metric, by, measured, dialect=self._warehouse.dialect)
+            return self._ratio(metric, dimension, periods, narrowing)
+        query = compile_metric(
+            metric,
+            self.catalog.dimensions[dimension] if dimension else None,
+            [self.measured_period(metric, period) for period in periods],
+            dialect=self._warehouse.dialect,
+            narrowing=narrowing,
+            dimensions=self.catalog.dimensions,
+        )
         found: dict[str, dict[Any, Row]] = {}
         try:
             result = self._warehouse.query(query.sql).rename_columns(["period_key", "entity_id", "entity", "value"])
+        except QueryRefused as error:
+            raise self._wrong_block(metric, error) from error
         except SophiaError:
             raise
         except Exception as error:
-            raise ConfigurationError(
-                f"the metric {metric.name} cannot be computed: {str(error).splitlines()[0]}",
-                remedy="`sophia metrics check` says what its block in the catalog may use",
-            ) from error
+            raise self._wrong_block(metric, error) from error
         for row in result.to_pylist():
             exact = None if row["value"] is None else Decimal(str(row["value"]))
             name = " ".join(str(row["entity"]).split())
             found.setdefault(row["period_key"], {})[row["entity_id"]] = Row(name, exact)
         return query, found
 
-    def _ratio(self, metric: Metric, periods: Sequence[Period]) -> Measured:
+    def _wrong_block(self, metric: Metric, error: Exception) -> ConfigurationError:
+        return ConfigurationError(
+            f"the metric {metric.name} cannot be computed: {str(error).splitlines()[0]}",
+            remedy="`sophia metrics check` says what its block in the catalog may use",
+        )
+
+    def _ratio(
+        self, metric: Metric, dimension: str | None, periods: Sequence[Period], narrowing: Narrowing
+    ) -> Measured:
         above, below = self.catalog.parts(metric)
         by_opening = divides_by_opening(above, below)
-        query_above, found_above = self.measure(above, None, periods)
+        query_above, found_above = self.measure(above, dimension, periods, narrowing)
         query_below, found_below = self.measure(
-            below, None, [opening(period) for period in periods] if by_opening else periods
+            below, dimension, [opening(period) for period in periods] if by_opening else periods, narrowing
         )
         found: dict[str, dict[Any, Row]] = {}
         for period in periods:
-            if by_opening and (
-                period.start <= self.context.history_start or self.unknown_since(below, opening(period).end)
-            ):
+            if by_opening and self.lacks_opening(below, period):
                 continue
-            parts = [self._whole(above, found_above, period.key), self._whole(below, found_below, period.key)]
-            found[period.key] = {None: Row("", derived.ratio(*parts))}
+            over, under = found_above.get(period.key, {}), found_below.get(period.key, {})
+            found[period.key] = {
+                entity_id: Row(
+                    (over.get(entity_id) or under.get(entity_id) or _NO_ROW).entity,
+                    derived.ratio(_exact(above, over.get(entity_id)), _exact(below, under.get(entity_id))),
+                )
+                for entity_id in ({**under, **over} if dimension else {None: None})
+            }
         together = hashlib.sha256(f"{query_above.hash} {query_below.hash}".encode()).hexdigest()[:16]
         return CompiledMetric(f"{query_above.sql};\n{query_below.sql}", together), found
 
-    def _whole(self, part: Metric, found: Mapping[str, Mapping[Any, Row]], key: str) -> Decimal | None:
-        row = found.get(key, {}).get(None)
-        return row.exact if row else (Decimal(0) if part.is_additive else None)
+    def lacks_opening(self, below: Metric, period: Period) -> bool:
+        """Whether it is not known how the stock below a flow stood when the period began."""
+        begins = period.start <= self.context.history_start
+        return begins or self.unknown_since(below, opening(period).end) is not None
+
+
+_NO_ROW = Row("", None)
+
+
+def _exact(part: Metric, row: Row | None) -> Decimal | None:
+    return row.exact if row else (Decimal(0) if part.is_additive else None)
 
 
 def divides_by_opening(above: Metric, below: Metric) -> bool:

@@ -9,6 +9,7 @@ import pandas as pd
 from sophia_assets.insight.kinds import DAILY, WEEKLY, BriefingKind
 from sophia_assets.orchestration.briefing_checks import briefing_check_specs
 from sophia_assets.orchestration.partitions import last_day_of
+from sophia_assets.orchestration.withheld import without_content
 from sophia_assets.services import Services
 
 if TYPE_CHECKING:
@@ -76,11 +77,15 @@ def _published(
 ) -> dg.MaterializeResult[Any]:
     """Has the editions written, and shows them."""
     from sophia_assets.orchestration.briefing_checks import check_results
-    from sophia_assets.orchestration.briefing_metadata import metadata_of
+    from sophia_assets.orchestration.briefing_metadata import CONTENT, metadata_of
 
     editions = services.publisher.write(last_day_of(context), facts, kind)
     for edition in editions:
         context.log.info(f"{edition.role}: {edition.briefing.request.key} is at {edition.files.html}")
+    metadata = without_content(
+        services.vault, metadata_of(editions), *CONTENT, instead="`sophia briefing show` prints the briefing."
+    )
     return dg.MaterializeResult(
-        metadata=metadata_of(editions), check_results=list(check_results(editions, facts, services.publisher.archive))
+        metadata=metadata,
+        check_results=list(check_results(editions, facts, services.publisher.archive, services.vault)),
     )

@@ -5,6 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from sophia_assets.encryption.vault import PLAIN, Vault
+from sophia_assets.orchestration.withheld import without_content
+
 if TYPE_CHECKING:
     from sophia_assets.insight.archive import BriefingArchive
     from sophia_assets.insight.briefing import Briefing
@@ -33,9 +36,25 @@ def briefing_check_specs(key: Sequence[str]) -> list[dg.AssetCheckSpec]:
 
 
 def check_results(
+    editions: Sequence["Edition"], facts: "FactSet", archive: "BriefingArchive", vault: Vault = PLAIN
+) -> Iterator[dg.AssetCheckResult]:
+    """One result a check; `facts` are all of the day's, of which each edition is checked against its own part.
+
+    Where `vault` encrypts, findings are counted and not told: they quote the briefing.
+    """
+    told = "`sophia briefing verify` tells the findings."
+    for result in _results(editions, facts, archive):
+        yield dg.AssetCheckResult(
+            check_name=result.check_name,
+            passed=result.passed,
+            severity=result.severity,
+            metadata=without_content(vault, result.metadata, "findings", instead=told),
+        )
+
+
+def _results(
     editions: Sequence["Edition"], facts: "FactSet", archive: "BriefingArchive"
 ) -> Iterator[dg.AssetCheckResult]:
-    """One result a check; `facts` are all of the day's, of which each edition is checked against its own part."""
     yield _judged(SUPPORTED, "no finding", editions, lambda edition: _unsupported(edition, facts))
     yield _judged(PRINCIPLES, "six principles, each reviewed and its findings handled", editions, _unhandled)
     yield _judged(DISCLOSED, "every missing or old system is named", editions, _undisclosed, _systems(editions[0]))

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from sophia_assets.publishing import Edition
 
 _NONE = "none"
+#: What of it repeats the briefing's words and figures.
+CONTENT = ("briefing", "evidence", "sources", "left out", "principles", "since the last briefing", "confidence")
 
 
 def metadata_of(editions: Sequence["Edition"]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from dagster_pandas import PandasColumn, create_dagster_pandas_dataframe_type
 from sophia_assets.metrics.catalog import load_catalog
 from sophia_assets.metrics.catalog.entries import UNITS
 from sophia_assets.orchestration.partitions import last_day_of
+from sophia_assets.orchestration.withheld import without_content
 from sophia_assets.services import Services
 from sophia_assets.warehouse.models import load_models
 
@@ -73,16 +74,15 @@ def fact_assets(partitions: dg.DailyPartitionsDefinition) -> list[dg.AssetsDefin
         found = services.compute_facts(day)
         frame = facts_to_frame(found)
         context.log.info(f"{len(frame):,} facts of {frame['metric'].nunique()} metrics for {day}")
-        context.add_output_metadata(
-            {
-                "dagster/row_count": len(frame),
-                "metrics": int(frame["metric"].nunique()),
-                "systems served in part": ", ".join(f"{name} {part} %" for name, part in found.shares.items())
-                or "none",
-                "metrics without data": ", ".join(_without_data(found)) or "none",
-                "headline figures": dg.MetadataValue.md(_headlines(frame)),
-            }
-        )
+        metadata = {
+            "dagster/row_count": len(frame),
+            "metrics": int(frame["metric"].nunique()),
+            "systems served in part": ", ".join(f"{name} {part} %" for name, part in found.shares.items()) or "none",
+            "metrics without data": ", ".join(_without_data(found)) or "none",
+            "headline figures": dg.MetadataValue.md(_headlines(frame)),
+        }
+        instead = "`sophia metrics show NAME` shows a figure."
+        context.add_output_metadata(without_content(services.vault, metadata, "headline figures", instead=instead))
         return frame
 
     assert set(tables) <= set(load_models()), "the catalog reads a model that does not exist"

@@ -13,6 +13,7 @@ from sophia_assets.orchestration.checks import description_of, result_of
 from sophia_assets.orchestration.code_references import reference_to_file
 from sophia_assets.orchestration.holding import held_back_result, serving_after_checks
 from sophia_assets.orchestration.metadata import model_column_schema, rows_as_markdown
+from sophia_assets.orchestration.withheld import without_content
 from sophia_assets.quality.models import GRAIN, inspect_models
 from sophia_assets.quality.serving import record_of_builds
 from sophia_assets.services import Services
@@ -105,7 +106,7 @@ def _metadata(built: BuiltModel, services: Services, ages: Mapping[str, Reading]
     personal = personal_columns(services.home.cache)
     shown = [name for name in built.types if (model.qualified_name, name) not in personal]
     select = f"SELECT {', '.join(shown)} FROM {model.qualified_name}"
-    return {
+    metadata = {
         "dagster/row_count": built.rows,
         "dagster/column_schema": model_column_schema(model, built.types),
         "dagster/column_lineage": dg.TableColumnLineage(lineage),
@@ -113,6 +114,7 @@ def _metadata(built: BuiltModel, services: Services, ages: Mapping[str, Reading]
         "preview": dg.MetadataValue.md(rows_as_markdown(services.warehouse, select, shown)),
         **_age(ages.get(model.qualified_name)),
     }
+    return without_content(services.vault, metadata, "preview", instead="The reader shows the rows behind a figure.")
 
 
 def _age(reading: Reading | None) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from sophia_assets.orchestration.history import report_covered_days
 from sophia_assets.orchestration.launching import is_by_the_clock, tag_with_flags
 from sophia_assets.orchestration.metadata import column_schema, preview
 from sophia_assets.orchestration.partitions import days_before, days_between, days_of
+from sophia_assets.orchestration.withheld import without_content
 from sophia_assets.services import Services
 from sophia_assets.sources import registry
 from sophia_assets.sources.declarations import Table, Window
@@ -202,7 +203,7 @@ def _metadata(result: LoadResult, table: Table, services: Services) -> dict[str,
         found["deletions not taken over"] = result.unswept
     if result.notices:
         found["notices"] = list(result.notices)
-    return found
+    return without_content(services.vault, found, "preview", instead="The reader shows the rows behind a figure.")
 
 
 def _moment(value: datetime) -> str:

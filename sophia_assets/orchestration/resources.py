@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from sophia_assets.encryption.files import facts_context, facts_file
+from sophia_assets.home import write_bytes_atomically
 from sophia_assets.services import Services
 
 if TYPE_CHECKING:
@@ -33,10 +36,9 @@ class FactsIOManager(dg.IOManager):
     def handle_output(self, context: dg.OutputContext, obj: pd.DataFrame) -> None:
         """Writes the frame so that a reader sees the old file or the new one."""
         path = self._path(context.partition_key)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        obj.to_parquet(partial, index=False)
-        partial.replace(path)
+        content = BytesIO()
+        obj.to_parquet(content, index=False)
+        write_bytes_atomically(path, self._services.vault.seal(content.getvalue(), facts_context(path)))
 
     def load_input(self, context: dg.InputContext) -> pd.DataFrame:
         """Reads the frame of the same day."""
@@ -49,7 +51,7 @@ class FactsIOManager(dg.IOManager):
                 "the briefing, or run the daily_briefing job for that day.",
                 allow_retries=False,
             )
-        return pd.read_parquet(path)
+        return pd.read_parquet(facts_file(self._services.vault, path))
 
     def _path(self, day: str) -> Path:
         return self._services.home.path / "facts" / f"{day}.parquet"

@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -19,6 +19,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from sophia_assets.encryption.frames import seal_frame
 from sophia_assets.errors import SophiaError
 from sophia_assets.quality.frames import known_name
 from sophia_assets.quality.outcomes import Outcome
@@ -33,17 +34,26 @@ _SECONDS_TO_ANSWER = 120.0
 
 @dataclass(frozen=True)
 class Suite:
-    """A frame in an Arrow file, and the rules that its rows must meet."""
+    """A frame in an Arrow file, and the rules that its rows must meet. `key` opens the file, where it is sealed."""
 
     table: str
     file: Path
     rows: int
     expectations: tuple[Expectation, ...]
+    key: bytes = field(default=b"", repr=False)
 
     @classmethod
-    def written(cls, folder: Path, table: str, rows: pa.Table, expectations: Sequence[Expectation]) -> Suite:
-        """The suite with its frame as a file of its own in `folder`."""
+    def written(
+        cls, folder: Path, table: str, rows: pa.Table, expectations: Sequence[Expectation], *, is_sealed: bool = False
+    ) -> Suite:
+        """The suite with its frame as a file of its own in `folder`, with a key of its own where `is_sealed`."""
         file = folder / f"{table}.arrow"
+        if is_sealed:
+            sink = pa.BufferOutputStream()
+            with pa.ipc.new_file(sink, rows.schema) as writer:
+                writer.write_table(rows)
+            key = seal_frame(file, sink.getvalue().to_pybytes())
+            return cls(table, file, rows.num_rows, tuple(expectations), key)
         with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, rows.schema) as writer:
             writer.write_table(rows)
         return cls(table, file, rows.num_rows, tuple(expectations))
@@ -53,6 +63,7 @@ class Suite:
         return {
             "table": self.table,
             "file": str(self.file),
+            "key": self.key.hex(),
             "expectations": [_as_validated(item) for item in self.expectations],
         }
 

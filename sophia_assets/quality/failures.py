@@ -5,16 +5,15 @@ Dagster's own blocking ends with the run, so what is known of a table is kept he
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sophia_assets.home import write_atomically
+from sophia_assets.encryption.files import read_json, write_json
+from sophia_assets.encryption.vault import PLAIN, Vault
 from sophia_assets.quality.outcomes import Outcome
-from sophia_assets.settings import read_json
 
 
 @dataclass(frozen=True)
@@ -47,10 +46,14 @@ class Verdict:
 
 
 class FailureLog:
-    """One small file per table under `folder`, replaced as a whole, so that systems never wait for each other."""
+    """One small file per table under `folder`, replaced as a whole, so that systems never wait for each other.
 
-    def __init__(self, folder: Path) -> None:
+    `vault` seals them: what a check observed may be a figure.
+    """
+
+    def __init__(self, folder: Path, vault: Vault = PLAIN) -> None:
         self._folder = folder
+        self._vault = vault
 
     def record(self, table: str, load_id: str, outcomes: Iterable[Outcome]) -> None:
         """Replaces what is known of the checks in `outcomes`; what other checks found before stands."""
@@ -73,11 +76,11 @@ class FailureLog:
             ),
             "told": {name: asdict(item) for name, item in told.items()},
         }
-        write_atomically(self._file(table), json.dumps(verdict, indent=1))
+        write_json(self._vault, self._file(table), _context(table), verdict)
 
     def verdict(self, table: str) -> Verdict:
         """What is known of a table (`system.name`); nothing, where it was never checked."""
-        stored: dict[str, Any] = read_json(self._file(table)) or {}
+        stored: dict[str, Any] = read_json(self._vault, self._file(table), _context(table)) or {}
         return Verdict(
             load_id=str(stored.get("load_id", "")),
             judged=frozenset(stored.get("judged", ())),
@@ -97,3 +100,7 @@ class FailureLog:
     def _file(self, table: str) -> Path:
         system, name = table.split(".")
         return self._folder / system / f"{name}.json"
+
+
+def _context(table: str) -> str:
+    return f"quality/{table.replace('.', '/')}.json"

@@ -43,7 +43,7 @@ def _suite(warehouse: Warehouse, built: BuiltModel, folder: Path) -> Suite:
     # A rule about a column that was not built is told by the check of the columns.
     rules = [rule for rule in model.expectations if set(columns_of(rule)) <= set(built.types)]
     rows = read_frame(warehouse, model.qualified_name, rules, numbers=numbers, live_only=False)
-    return Suite.written(folder, model.qualified_name, rows, rules)
+    return Suite.written(folder, model.qualified_name, rows, rules, is_sealed=warehouse.is_encrypted)
 
 
 def grain(built: BuiltModel) -> Outcome:

@@ -125,7 +125,7 @@ def _suite(
         numbers={column.name for column in table.columns if column.type is ColumnType.DECIMAL},
         newest_first=table.cursor if ledger.rows_total > ROWS_LOOKED_AT else None,
     )
-    return Suite.written(folder, table.qualified_name, rows, rules)
+    return Suite.written(folder, table.qualified_name, rows, rules, is_sealed=warehouse.is_encrypted)
 
 
 def _suite_of_measures(folder: Path, looks: Sequence[_Look]) -> Suite | None:

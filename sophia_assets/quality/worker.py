@@ -1,7 +1,8 @@
 """The worker: reads requests as lines of JSON, validates Arrow files with Great Expectations, answers in lines.
 
-A request is `{"suites": [{"table", "file", "expectations": [{"name", "kind", "arguments"}]}, ...]}`. Each suite has a
-line of its own for an answer, in the same order: `{"results": [...]}`, one for each rule, or `{"failure": "..."}`.
+A request is `{"suites": [{"table", "file", "key", "expectations": [{"name", "kind", "arguments"}]}, ...]}`; the key, in
+hex, opens a file that is sealed. Each suite has a line of its own for an answer, in the same order:
+`{"results": [...]}`, one for each rule, or `{"failure": "..."}`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 import os
 import re
 import sys
+from pathlib import Path
 from typing import Any, TextIO
 
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
@@ -46,7 +48,7 @@ def _say(answers: TextIO, message: dict[str, Any]) -> None:
 def _validate(gx: Any, batches: Any, request: dict[str, Any]) -> list[dict[str, Any]]:
     import pyarrow as pa
 
-    with pa.memory_map(request["file"]) as source:
+    with _opened(request["file"], bytes.fromhex(request.get("key", ""))) as source:
         frame = pa.ipc.open_file(source).read_all().to_pandas(date_as_object=False)
     batch = batches.get_batch({"dataframe": frame})
     suite = gx.ExpectationSuite(name=request["table"])
@@ -58,6 +60,16 @@ def _validate(gx: Any, batches: Any, request: dict[str, Any]) -> list[dict[str, 
         _summary(found[position], len(frame), _names(expectation, frame))
         for position, expectation in enumerate(request["expectations"])
     ]
+
+
+def _opened(file: str, key: bytes) -> Any:
+    import pyarrow as pa
+
+    if not key:
+        return pa.memory_map(file)
+    from sophia_assets.encryption.frames import open_frame
+
+    return pa.BufferReader(open_frame(Path(file), key))
 
 
 def _expectation(gx: Any, declared: dict[str, Any], position: int) -> Any:

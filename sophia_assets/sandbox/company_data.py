@@ -6,7 +6,7 @@ else. All datetimes are timezone-aware UTC.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
@@ -398,14 +398,27 @@ class PineconeRecord:
     metadata: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class PineconeModel:
+    """The model that an index embeds texts with by itself: the metadata field it reads them from, and what it does."""
+
+    name: str
+    text_field: str
+    embed: Callable[[str], list[float]]
+
+
 @dataclass
 class PineconeData:
-    """One index: `namespaces` maps a namespace to its records. Metric: cosine, dotproduct or euclidean."""
+    """One index: `namespaces` maps a namespace to its records. Metric: cosine, dotproduct or euclidean.
+
+    `model` is None where the index takes vectors only.
+    """
 
     index_name: str
     dimension: int
     metric: str
     namespaces: dict[str, list[PineconeRecord]]
+    model: PineconeModel | None = None
 
 
 @dataclass

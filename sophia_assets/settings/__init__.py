@@ -19,12 +19,17 @@ from sophia_assets.control.breaker import BreakerPolicy
 from sophia_assets.errors import ConfigurationError, ConnectionFailed
 from sophia_assets.sandbox.config import DEFAULT_SEED
 from sophia_assets.settings import reading
+from sophia_assets.settings.access import AccessSettings, read_access
+from sophia_assets.settings.assistant import AssistantSettings, read_assistant
 from sophia_assets.settings.breakers import read_policies
 from sophia_assets.settings.delivery import DeliverySettings, read_delivery
+from sophia_assets.settings.encryption import EncryptionSettings, read_encryption
 from sophia_assets.settings.esc import EscEnvironment, esc_settings
 from sophia_assets.settings.llm import LLM_CACHE_SECONDS, LlmSettings, read_llm
 from sophia_assets.settings.reading import WEEKDAYS as WEEKDAYS
 from sophia_assets.settings.reading import parse_date as parse_date
+from sophia_assets.settings.snowflake_roles import read_snowflake_roles
+from sophia_assets.settings.web import WebSettings, read_web
 from sophia_assets.sources import registry
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
@@ -76,6 +81,11 @@ class Settings:
     breakers: Mapping[str, BreakerPolicy]
     llm: LlmSettings
     delivery: DeliverySettings
+    snowflake_roles: Mapping[str, str]
+    encryption: EncryptionSettings
+    access: AccessSettings
+    assistant: AssistantSettings
+    web: WebSettings
     control_url: str | None = field(repr=False)
     cache_url: str | None = field(repr=False)
     environment: Mapping[str, str] = field(repr=False)
@@ -184,6 +194,7 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     if environment is None:
         environment = _environment()
     home = Path(environment.get("SOPHIA_HOME") or PROJECT_ROOT / "var").expanduser().resolve()
+    llm = read_llm(environment)
     return Settings(
         base_home=home,
         timezone=reading.timezone(environment),
@@ -203,8 +214,13 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         sensor_seconds=reading.integer(environment, "SOPHIA_SENSOR_SECONDS", 30, 1, 3600),
         cache_lifetimes=_cache_lifetimes(environment),
         breakers=read_policies(environment),
-        llm=read_llm(environment),
+        llm=llm,
         delivery=read_delivery(environment),
+        snowflake_roles=read_snowflake_roles(environment),
+        encryption=read_encryption(environment),
+        access=read_access(environment),
+        assistant=read_assistant(environment, llm),
+        web=read_web(environment),
         control_url=reading.address(
             environment,
             "SOPHIA_CONTROL_URL",

@@ -11,8 +11,10 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from sophia_assets.encryption.vault import PLAIN, Vault
 from sophia_assets.errors import ConfigurationError, WarehouseBusy
 from sophia_assets.sources.declarations import Table
+from sophia_assets.warehouse import duckdb_connection
 from sophia_assets.warehouse.interface import Load, PendingLoad
 from sophia_assets.warehouse.loading import Loading
 from sophia_assets.warehouse.lock import FileLock
@@ -29,8 +31,9 @@ class DuckDBWarehouse(StagedWarehouse[duckdb.DuckDBPyConnection]):
 
     `tables` defaults to every registered raw table. What is being read is kept in a folder `staging` beside the
     file, with a checkpoint at most every `checkpoint_seconds`. `accepted_missing` names columns, as
-    `system.table.column`, whose vanishing is accepted instead of raised as SchemaDrift. Safe to use from several
-    threads and processes at once; raises WarehouseBusy where another holds the file for longer than `wait_seconds`.
+    `system.table.column`, whose vanishing is accepted instead of raised as SchemaDrift. `vault` seals all of that. Safe
+    to use from several threads and processes at once; raises WarehouseBusy where another holds the file for longer than
+    `wait_seconds`.
     """
 
     dialect = "duckdb"
@@ -43,13 +46,17 @@ class DuckDBWarehouse(StagedWarehouse[duckdb.DuckDBPyConnection]):
         wait_seconds: float = 60.0,
         checkpoint_seconds: float = CHECKPOINT_SECONDS,
         accepted_missing: Collection[str] = (),
+        vault: Vault = PLAIN,
     ) -> None:
         self.path = Path(path).absolute()
+        self._warehouse_keys = vault.keys.warehouse_keys() if vault.keys else ()
+        self._may_be_plain = vault.reads_plain
         super().__init__(
             self.path.parent / "staging" / self.path.stem,
             tables=tables,
             checkpoint_seconds=checkpoint_seconds,
             accepted_missing=accepted_missing,
+            vault=vault,
         )
         self._lock = FileLock(self.path, wait_seconds=wait_seconds)
         self._wait_seconds = wait_seconds
@@ -131,14 +138,19 @@ class DuckDBWarehouse(StagedWarehouse[duckdb.DuckDBPyConnection]):
         try:
             yield connection
         finally:
-            connection.close()
+            duckdb_connection.close(connection)
+
+    def _keys(self) -> Sequence[str]:
+        if self._may_be_plain and duckdb_connection.is_plain(self.path):
+            return ()
+        return self._warehouse_keys
 
     def _open(self, read_only: bool) -> duckdb.DuckDBPyConnection:
         """Opens the file, waiting for programs that hold it without our lock, such as the DuckDB shell."""
         deadline = time.monotonic() + self._wait_seconds
         while True:
             try:
-                return duckdb.connect(str(self.path), read_only=read_only)
+                return duckdb_connection.connect(self.path, read_only=read_only, keys=self._keys())
             except duckdb.IOException as error:
                 if "lock" not in str(error).lower():
                     raise ConfigurationError(

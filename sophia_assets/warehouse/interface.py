@@ -149,6 +149,8 @@ class Warehouse(Protocol):
     """
 
     dialect: str
+    is_encrypted: bool
+    """Whether what it keeps on this machine's disk is sealed, so that copies of it have to be, too."""
 
     def load(
         self, load: Load, items: Iterable[ReadItem] | Reader, progress: Progress | None = None

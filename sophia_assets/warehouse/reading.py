@@ -1,7 +1,7 @@
 """The modelled data as readers see it: one state at a time, read by many at once, never in a writer's way.
 
 Belongs here: `Reading`, what is asked of such a state, and `Readings`, which gives the newest. Does not belong here:
-metrics, who may see what.
+metrics, who may see what, how a copy is made (`marts_copy`).
 """
 
 from __future__ import annotations
@@ -13,16 +13,32 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 
+from sophia_assets.errors import SophiaError
+
 if TYPE_CHECKING:
     from sophia_assets.metrics.catalog import Catalog
     from sophia_assets.metrics.measuring import FactContext
     from sophia_assets.services import Services
 
+QUERY_SECONDS = 20.0
+"""A query that takes longer is stopped, unless its caller gives it another limit."""
+
+
+class QueryStopped(SophiaError):
+    """A query took longer than it may, or more memory than there is for it and its result."""
+
+
+class QueryRefused(SophiaError):
+    """What was to be run is not one SELECT, or is not understood by the engine."""
+
 
 class Readable(Protocol):
     """What SELECTs are run on: a warehouse, or a copy of its models. See `Warehouse` for each of them."""
 
-    dialect: str
+    @property
+    def dialect(self) -> str:
+        """The engine's SQL, as sqlglot names it."""
+        ...
 
     def query(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] | None = None) -> pa.Table:
         """Runs one SELECT."""
@@ -41,11 +57,33 @@ class Reading(Readable, Protocol):
     metrics that have good data to rest on, `unusable` the models that have none.
     """
 
-    version: str
-    day: date
-    context: FactContext
-    catalog: Catalog
-    unusable: tuple[str, ...]
+    @property
+    def version(self) -> str: ...
+
+    @property
+    def day(self) -> date: ...
+
+    @property
+    def context(self) -> FactContext: ...
+
+    @property
+    def catalog(self) -> Catalog: ...
+
+    @property
+    def unusable(self) -> tuple[str, ...]: ...
+
+    def query(
+        self,
+        sql: str,
+        parameters: Sequence[Any] | Mapping[str, Any] | None = None,
+        *,
+        seconds: float = QUERY_SECONDS,
+    ) -> pa.Table:
+        """Runs one SELECT, for at most so many seconds.
+
+        Raises QueryStopped after them, QueryRefused for anything but a SELECT that the engine understands.
+        """
+        ...
 
 
 class Readings(Protocol):
@@ -65,4 +103,10 @@ class Readings(Protocol):
 
 def readings_for(services: Services) -> Readings:
     """The readings of one home, by its warehouse."""
-    raise NotImplementedError
+    if services.settings.warehouse == "snowflake":
+        from sophia_assets.warehouse.snowflake_reading import SnowflakeReadings
+
+        return SnowflakeReadings(services)
+    from sophia_assets.warehouse.copied_reading import CopiedReadings
+
+    return CopiedReadings(services)

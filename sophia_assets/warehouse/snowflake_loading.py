@@ -61,7 +61,7 @@ class SnowflakeLoading(StagedLoad):
     def _merge_in_one(self, stage: Stage) -> list[LoadResult]:
         with disk_explained(self._folder.path), self._writing(self._tag()) as session:
             sweep(session)
-            upload = Upload(session, self._folder.path)
+            upload = Upload(session, self._folder.path, is_sealed=self._folder.vault.is_on)
             with upload.tables(stage) as uploaded:
                 reach("before_transaction")
                 with in_transaction(session):

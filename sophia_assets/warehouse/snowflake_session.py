@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import orjson
 import pyarrow as pa
@@ -180,20 +180,30 @@ def _arrow_type(column: ResultMetadata) -> pa.DataType:
 
 
 class Session:
-    """One session, used by one thread at a time. `tag` goes with each statement into Snowflake's query history."""
+    """One session, used by one thread at a time. `tag` goes with each statement into Snowflake's query history.
 
-    def __init__(self, connection: SnowflakeConnection, tag: str) -> None:
+    Each statement may take `seconds`; the session's own limit where that is None.
+    """
+
+    def __init__(self, connection: SnowflakeConnection, tag: str, seconds: float | None = None) -> None:
         self.connection = connection
         self.tag = tag
+        # Snowflake takes whole seconds, and zero for the longest time there is.
+        self._limits = {} if seconds is None else {"STATEMENT_TIMEOUT_IN_SECONDS": str(max(1, round(seconds)))}
 
-    def execute(self, query: str, parameters: Sequence[Any] = (), /) -> Answer:
-        """Runs one statement, `?` standing for parameters. Raises a SophiaError for what the connection refuses."""
+    def execute(self, query: str, parameters: Sequence[Any] = (), /, *, stream: BinaryIO | None = None) -> Answer:
+        """Runs one statement, `?` standing for parameters. Raises a SophiaError for what the connection refuses.
+
+        A PUT uploads `stream`, where one is given, instead of a file.
+        """
         import snowflake.connector.errors
 
         cursor = self.connection.cursor()
         try:
             # Per statement, since setting the session's tag would be a statement of its own.
-            cursor.execute(query, tuple(parameters) or None, _statement_params={"QUERY_TAG": self.tag})
+            about = {"QUERY_TAG": self.tag, **self._limits}
+            more: dict[str, Any] = {"file_stream": stream} if stream else {}
+            cursor.execute(query, tuple(parameters) or None, _statement_params=about, **more)
         except (snowflake.connector.errors.Error, OSError) as error:
             raise as_warehouse_error(error) from error
         return Answer(cursor)
@@ -202,6 +212,10 @@ class Session:
         """Uploads the files of a pattern to an internal stage."""
         place = files.as_posix().replace("\\", "\\\\").replace("'", "\\'")
         self.execute(f"PUT 'file://{place}' @{stage} AUTO_COMPRESS = FALSE")
+
+    def put_content(self, content: BinaryIO, name: str, stage: str) -> None:
+        """Uploads what never was a file on this machine's disk."""
+        self.execute(f"PUT 'file://{name}' @{stage} AUTO_COMPRESS = FALSE", stream=content)
 
 
 class Sessions:
@@ -213,9 +227,12 @@ class Sessions:
         self._guard = threading.Lock()
 
     @contextmanager
-    def session(self, tag: str = "") -> Iterator[Session]:
-        """A session for the block alone. Raises WarehouseUnavailable, WarehouseBusy and ConfigurationError."""
-        session = Session(self._taken() or self._opened(), tag or query_tag())
+    def session(self, tag: str = "", *, seconds: float | None = None) -> Iterator[Session]:
+        """A session for the block alone, whose statements may each take `seconds`.
+
+        Raises WarehouseUnavailable, WarehouseBusy and ConfigurationError.
+        """
+        session = Session(self._taken() or self._opened(), tag or query_tag(), seconds)
         try:
             yield session
         except BaseException as error:

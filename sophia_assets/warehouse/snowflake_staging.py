@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from pathlib import Path
 from uuid import uuid4
 
@@ -67,10 +68,14 @@ class Uploaded:
 
 
 class Upload:
-    """Brings a load's stage into the warehouse; used with one session, outside of any transaction."""
+    """Brings a load's stage into the warehouse; used with one session, outside of any transaction.
 
-    def __init__(self, session: Session, folder: Path) -> None:
+    Where the stage `is_sealed`, its content goes from memory and lies on no disk of this machine.
+    """
+
+    def __init__(self, session: Session, folder: Path, *, is_sealed: bool = False) -> None:
         self._session = session
+        self._is_sealed = is_sealed
         self._folder = folder / "upload"
         self._prefix = f"{STAGE_SCHEMA}.l{datetime.now(UTC):%Y%m%d%H}_{uuid4().hex[:12]}"
         self._made: list[str] = []
@@ -121,11 +126,16 @@ class Upload:
             return None
         known = _OWN_TYPES | {name: staged_type(kind) for name, kind in (kinds or columns_of(table)).items()}
         name = self._created({column: known[column] for column in spool.schema.names})
-        expected = self._write(name, spool)
         stage = f"{name}_files"
-        reach("before_copy")
-        self._session.execute(f"CREATE TEMPORARY STAGE {stage}")
-        self._session.put(self._folder / f"{name.rpartition('.')[2]}.*.parquet", stage)
+        if self._is_sealed:
+            self._session.execute(f"CREATE TEMPORARY STAGE {stage}")
+            expected = self._send(name, spool, stage)
+            reach("before_copy")
+        else:
+            expected = self._write(name, spool)
+            reach("before_copy")
+            self._session.execute(f"CREATE TEMPORARY STAGE {stage}")
+            self._session.put(self._folder / f"{name.rpartition('.')[2]}.*.parquet", stage)
         copied = self._session.execute(
             f"COPY INTO {name} FROM @{stage} FILE_FORMAT = (TYPE = PARQUET USE_LOGICAL_TYPE = TRUE) "
             "MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE ON_ERROR = ABORT_STATEMENT PURGE = TRUE"
@@ -143,6 +153,17 @@ class Upload:
         rows = 0
         for number, chunk in enumerate(spool.chunks(rows=_FILE_ROWS)):
             pq.write_table(chunk, self._folder / f"{name.rpartition('.')[2]}.{number}.parquet")
+            rows += len(chunk)
+        return rows
+
+    def _send(self, name: str, spool: Spool, stage: str) -> int:
+        """Uploads the spool as Parquet, a part at a time; the number of rows."""
+        rows = 0
+        for number, chunk in enumerate(spool.chunks(rows=_FILE_ROWS)):
+            content = BytesIO()
+            pq.write_table(chunk, content)
+            content.seek(0)
+            self._session.put_content(content, f"{name.rpartition('.')[2]}.{number}.parquet", stage)
             rows += len(chunk)
         return rows
 

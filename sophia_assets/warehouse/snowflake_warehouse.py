@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from sophia_assets.encryption.vault import PLAIN, Vault
 from sophia_assets.errors import SophiaError, WarehouseBusy, WarehouseUnavailable
 from sophia_assets.sources.declarations import Table
 from sophia_assets.sources.snowflake.connection import SnowflakeConnection
@@ -36,11 +37,11 @@ from sophia_assets.warehouse.staging import CHECKPOINT_SECONDS
 class SnowflakeWarehouse(StagedWarehouse[Session]):
     """A `Warehouse` in the database that `account` names, which exists; its schemas and tables are made.
 
-    Reads are staged in `folder`, on local disk, and a lock there keeps this machine's writers from queueing in
-    Snowflake, where waiting keeps a warehouse running. Writers of other machines wait there all the same: for each
-    other's commit. `in_place` gives, by qualified name, the raw tables that are views over tables of the same account,
-    with where these lie. Safe to use from several threads and processes at once. Each query sees the last commit;
-    those of one `session` may see different ones, since Snowflake has no snapshot of several statements.
+    Reads are staged in `folder`, on local disk, sealed by `vault`, and a lock there keeps this machine's writers from
+    queueing in Snowflake, where waiting keeps a warehouse running. Writers of other machines wait there all the same:
+    for each other's commit. `in_place` gives, by qualified name, the raw tables that are views over tables of the same
+    account, with where these lie. Safe to use from several threads and processes at once. Each query sees the last
+    commit; those of one `session` may see different ones, since Snowflake has no snapshot of several statements.
     Raises WarehouseUnavailable where Snowflake cannot be reached or refuses the login, WarehouseBusy where another
     writes for longer than `wait_seconds`.
     """
@@ -57,12 +58,14 @@ class SnowflakeWarehouse(StagedWarehouse[Session]):
         wait_seconds: float = 600.0,
         checkpoint_seconds: float = CHECKPOINT_SECONDS,
         accepted_missing: Collection[str] = (),
+        vault: Vault = PLAIN,
     ) -> None:
         super().__init__(
             folder / "staging" / "snowflake",
             tables=tables,
             checkpoint_seconds=checkpoint_seconds,
             accepted_missing=accepted_missing,
+            vault=vault,
         )
         self._sessions = Sessions(account)
         self._lock = FileLock(folder / "snowflake", wait_seconds=wait_seconds)

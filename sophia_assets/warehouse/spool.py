@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 
+from sophia_assets.encryption import streams
+from sophia_assets.encryption.vault import PLAIN, Vault
 from sophia_assets.warehouse.fault_points import reach
 
 CHUNK_ROWS = 20_000
@@ -17,15 +19,17 @@ _SUFFIX = ".arrows"
 class Spool:
     """Appends to `<folder>/<name>.<n>.arrows`: a new file for each process, begun with the first batch.
 
-    Only what `sync` has returned lengths for survives a kill: the files are cut back to them on resuming.
+    Only what `sync` has returned lengths for survives a kill: the files are cut back to them on resuming. `vault` seals
+    them.
     """
 
-    def __init__(self, folder: Path, name: str, schema: pa.Schema) -> None:
+    def __init__(self, folder: Path, name: str, schema: pa.Schema, vault: Vault = PLAIN) -> None:
         self.schema = schema
+        self._vault = vault
         self._folder = folder
         self._name = name
         self._lengths: dict[str, int] = {}
-        self._file: IO[bytes] | None = None
+        self._file: BinaryIO | None = None
         self._writer: Any = None
 
     def append(self, columns: Sequence[Any]) -> None:
@@ -40,8 +44,7 @@ class Spool:
     def sync(self) -> Mapping[str, int]:
         """The files' names and lengths, all of it out of this process's hands."""
         if self._file is not None:
-            self._file.flush()
-            self._lengths[Path(self._file.name).name] = self._file.tell()
+            self._lengths[Path(self._file.name).name] = streams.size_of(self._file)
         return self._lengths
 
     def restore(self, lengths: Mapping[str, int]) -> None:
@@ -64,8 +67,7 @@ class Spool:
         held: list[pa.RecordBatch] = []
         count = 0
         for name in self._lengths:
-            # Not memory-mapped: mapped pages would count as this process's memory.
-            with pa.OSFile(str(self._folder / name)) as file, pa.ipc.open_stream(file, options=options) as batches:
+            with self._read(name) as file, pa.ipc.open_stream(file, options=options) as batches:
                 for batch in batches:
                     held.append(batch)
                     count += len(batch)
@@ -85,5 +87,15 @@ class Spool:
                 # A full disk: whoever wrote has already been told.
                 return
 
-    def _new_file(self) -> IO[bytes]:
-        return (self._folder / f"{self._name}.{len(self._lengths)}{_SUFFIX}").open("wb")
+    def _new_file(self) -> BinaryIO:
+        name = f"{self._name}.{len(self._lengths)}{_SUFFIX}"
+        return streams.create(self._vault, self._folder / name, self._context(name))
+
+    def _read(self, name: str) -> Any:
+        if self._vault.is_on:
+            return streams.read(self._vault, self._folder / name, self._context(name))
+        # Not memory-mapped: mapped pages would count as this process's memory.
+        return pa.OSFile(str(self._folder / name))
+
+    def _context(self, name: str) -> str:
+        return f"staging/{self._folder.name}/{name}"

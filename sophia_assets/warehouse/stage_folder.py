@@ -21,6 +21,8 @@ from typing import Any
 
 import orjson
 
+from sophia_assets.encryption.vault import PLAIN, Vault
+from sophia_assets.errors import EncryptionError
 from sophia_assets.sources.declarations import Window
 from sophia_assets.warehouse.fault_points import reach
 from sophia_assets.warehouse.interface import Load, LoadKey
@@ -55,10 +57,13 @@ class Manifest:
 
 
 class StageFolder:
-    """One locked stage; `entry` is its last journal line, or None where it begins."""
+    """One locked stage; `entry` is its last journal line, or None where it begins. `vault` seals what is in it."""
 
-    def __init__(self, path: Path, descriptor: int, manifest: Manifest | None, *, private: bool) -> None:
+    def __init__(
+        self, path: Path, descriptor: int, manifest: Manifest | None, *, private: bool, vault: Vault = PLAIN
+    ) -> None:
         self.path = path
+        self.vault = vault
         self.private = private
         self.manifest = manifest
         self.entry: Mapping[str, Any] | None = None
@@ -79,7 +84,7 @@ class StageFolder:
             "ledger_rows": manifest.ledger_rows,
         }
         draft = self.path / f"{_MANIFEST}.new"
-        draft.write_bytes(orjson.dumps(content))
+        draft.write_bytes(self.vault.seal(orjson.dumps(content), context_of(self.path, _MANIFEST)))
         draft.rename(self.path / _MANIFEST)
         self.manifest, self.entry = manifest, None
 
@@ -87,7 +92,7 @@ class StageFolder:
         """Appends a line to the journal: what it tells of is kept from here on."""
         if self._journal is None:
             self._journal = self._open_journal()
-        line = orjson.dumps(entry) + b"\n"
+        line = self._line(entry)
         if os.fstat(self._journal).st_size > _LONGEST_JOURNAL:
             self._begin_journal_anew()
         half = len(line) // 2
@@ -102,11 +107,15 @@ class StageFolder:
         """Leaves out all lines but the last, in a way that a kill finds either journal whole."""
         assert self._journal is not None
         draft = self.path / f"{_JOURNAL}.new"
-        draft.write_bytes(orjson.dumps(self.entry) + b"\n")
+        draft.write_bytes(self._line(self.entry))
         draft.rename(self.path / _JOURNAL)
         journal, self._journal = self._journal, None
         os.close(journal)
         self._journal = self._open_journal()
+
+    def _line(self, entry: Mapping[str, Any] | None) -> bytes:
+        # What JSON cannot hold, a lone surrogate, is refused here; sealed, a line is a line still.
+        return self.vault.seal_text(orjson.dumps(entry).decode(), context_of(self.path, _JOURNAL)).encode() + b"\n"
 
     def _open_journal(self) -> int:
         return os.open(self.path / _JOURNAL, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
@@ -121,7 +130,8 @@ class StageFolder:
         if len(whole) < len(content):
             os.truncate(journal, len(whole))
         if whole:
-            self.entry = orjson.loads(whole.splitlines()[-1])
+            last = whole.splitlines()[-1].decode("utf-8", "replace")
+            self.entry = orjson.loads(self.vault.open_text(last, context_of(self.path, _JOURNAL)))
 
     def remove(self) -> None:
         """Removes the stage. The manifest goes first: without it, the rest is nothing but rubbish."""
@@ -153,8 +163,9 @@ class StageFolder:
 class StageFolders:
     """All stages of one warehouse file, below `root`."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, vault: Vault = PLAIN) -> None:
         self.root = root
+        self._vault = vault
 
     def find(self, key: LoadKey, fingerprint: str) -> StageFolder | None:
         """The locked stage that an earlier load of `key` left, if it is recent, whole and nobody's; close it.
@@ -167,13 +178,18 @@ class StageFolders:
         descriptor = _lock(path)
         if descriptor is None:
             return None
-        manifest = _manifest(path)
-        folder = StageFolder(path, descriptor, manifest, private=False)
+        manifest = _manifest(path, self._vault)
+        folder = StageFolder(path, descriptor, manifest, private=False, vault=self._vault)
         is_of_use = manifest is not None and manifest.is_recent and manifest.fingerprint == fingerprint
         if manifest is None or not is_of_use or manifest.account != key.account:
             folder.close()
             return None
-        folder.read_journal()
+        try:
+            folder.read_journal()
+        except EncryptionError:
+            # Of a key that is not known, or changed by hand: it is read anew.
+            folder.close()
+            return None
         return folder
 
     def open(self, load: Load, fingerprint: str, ledger_rows: int) -> StageFolder:
@@ -216,7 +232,7 @@ class StageFolders:
             path.mkdir(parents=True, exist_ok=True)
             descriptor = _lock(path)
             if descriptor is not None:
-                return StageFolder(path, descriptor, None, private=private)
+                return StageFolder(path, descriptor, None, private=private, vault=self._vault)
             if path.exists():
                 return None
 
@@ -242,9 +258,14 @@ def _lock(path: Path) -> int | None:
     return None
 
 
-def _manifest(path: Path) -> Manifest | None:
+def context_of(folder: Path, name: str) -> str:
+    """What a stage's file is sealed for."""
+    return f"staging/{folder.name}/{name}"
+
+
+def _manifest(path: Path, vault: Vault) -> Manifest | None:
     try:
-        content = orjson.loads((path / _MANIFEST).read_bytes())
+        content = orjson.loads(vault.open((path / _MANIFEST).read_bytes(), context_of(path, _MANIFEST)))
         start = datetime.fromisoformat(content["start"]) if content["start"] else None
         return Manifest(
             load_id=content["load_id"],
@@ -254,7 +275,7 @@ def _manifest(path: Path) -> Manifest | None:
             account=content["account"],
             ledger_rows=content["ledger_rows"],
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, EncryptionError):
         return None
 
 

@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 
 import pyarrow as pa
 
+from sophia_assets.encryption.vault import PLAIN, Vault
 from sophia_assets.errors import ConfigurationError
 from sophia_assets.sources import registry
 from sophia_assets.sources.declarations import ReadItem, Table
@@ -40,7 +41,7 @@ class StagedWarehouse(ABC, Generic[C]):
 
     `tables` defaults to every registered raw table. What is being read is kept below `stages`, with a checkpoint at
     most every `checkpoint_seconds`. `accepted_missing` names columns, as `system.table.column`, whose vanishing is
-    accepted instead of raised as SchemaDrift.
+    accepted instead of raised as SchemaDrift. `vault` seals what is kept on disk.
     """
 
     def __init__(
@@ -50,9 +51,11 @@ class StagedWarehouse(ABC, Generic[C]):
         tables: Sequence[Table] | None,
         checkpoint_seconds: float,
         accepted_missing: Collection[str],
+        vault: Vault = PLAIN,
     ) -> None:
         self.tables = tuple(registry.tables() if tables is None else tables)
-        self._stages = StageFolders(stages)
+        self._stages = StageFolders(stages, vault)
+        self.is_encrypted = vault.is_on
         self._checkpoint_seconds = checkpoint_seconds
         self._accepted_missing = frozenset(accepted_missing)
         self._shared = threading.local()

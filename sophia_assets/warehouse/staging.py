@@ -17,6 +17,7 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
+from sophia_assets.encryption.vault import PLAIN, Vault
 from sophia_assets.errors import ConfigurationError
 from sophia_assets.sources.declarations import (
     Checkpoint,
@@ -53,8 +54,9 @@ class TableStage:
     nobody can say which rows of the table they are.
     """
 
-    def __init__(self, table: Table, folder: Path) -> None:
+    def __init__(self, table: Table, folder: Path, vault: Vault = PLAIN) -> None:
         self.table = table
+        self._vault = vault
         self.rows_read = 0
         self.rejected = 0
         self.unplaced = 0
@@ -72,12 +74,13 @@ class TableStage:
         fields = [(column.name, ARROW_TYPES[column.type]) for column in table.columns]
         loaded = [("_extra", pa.string()), ("_row_hash", pa.string()), ("_sequence", pa.int64())]
         aside = [(name, pa.string()) for name in ("_key", "_column", "_reason", "_row")]
-        self.rows = Spool(folder, f"{table.name}.rows", pa.schema([*fields, *loaded]))
-        self.gone = Spool(folder, f"{table.name}.gone", pa.schema([*key_fields, ("_gone_at", pa.timestamp("us"))]))
+        self.rows = Spool(folder, f"{table.name}.rows", pa.schema([*fields, *loaded]), vault)
+        gone = pa.schema([*key_fields, ("_gone_at", pa.timestamp("us"))])
+        self.gone = Spool(folder, f"{table.name}.gone", gone, vault)
         self.set_aside = Spool(
-            folder, f"{table.name}.set_aside", pa.schema([*key_fields, *aside, ("_sequence", pa.int64())])
+            folder, f"{table.name}.set_aside", pa.schema([*key_fields, *aside, ("_sequence", pa.int64())]), vault
         )
-        self.present = Spool(folder, f"{table.name}.present", pa.schema(key_fields))
+        self.present = Spool(folder, f"{table.name}.present", pa.schema(key_fields), vault)
         self.lists_keys = False
         self.spans: list[CompleteSpan] = []
         self.replaced: dict[str, Spool] = {}
@@ -212,7 +215,8 @@ class TableStage:
     def _replaced(self, column: str) -> Spool:
         if column not in self.replaced:
             schema = pa.schema([("parent", ARROW_TYPES[self._kinds[column]])])
-            self.replaced[column] = Spool(self._folder, f"{self.table.name}.replaced-{column}", schema)
+            name = f"{self.table.name}.replaced-{column}"
+            self.replaced[column] = Spool(self._folder, name, schema, self._vault)
         return self.replaced[column]
 
     def _set_aside(
@@ -259,7 +263,7 @@ class Stage:
     """
 
     def __init__(self, load: Load, folder: StageFolder, *, checkpoint_seconds: float = CHECKPOINT_SECONDS) -> None:
-        self.tables = {table.name: TableStage(table, folder.path) for table in load.tables}
+        self.tables = {table.name: TableStage(table, folder.path, folder.vault) for table in load.tables}
         self.position: Any = None
         self.is_complete = False
         self.checkpoints = 0

@@ -20,11 +20,12 @@ from sophia_assets.sources.pinecone.client import PineconeSource
 from sophia_assets_tests.contracts.openapi import CONTRACTS, needs_contracts
 from sophia_assets_tests.sandbox.clients import Client
 from sophia_assets_tests.sandbox.small_company import Served, served, small_company
-from sophia_assets_tests.sandbox.small_pinecone import make_vector, pinecone_client, small_pinecone
+from sophia_assets_tests.sandbox.small_pinecone import embedding_pinecone, make_vector, pinecone_client, small_pinecone
 from sophia_assets_tests.sources.complete_company import EVERYTHING, source_for
 
 pytestmark = needs_contracts
 
+SEARCH = "/records/namespaces/{namespace}/search"
 Asked = list[tuple[str, str, dict[str, list[str]], Any, dict[str, str]]]
 
 
@@ -70,6 +71,19 @@ def running() -> Iterator[Served]:
         yield started
 
 
+@pytest.fixture(scope="module")
+def embedding() -> Iterator[Served]:
+    """An index that embeds texts by itself."""
+    company = small_company(hubspot=None, gong=None, snowflake=None, pinecone=embedding_pinecone())
+    with served(company, limits=False) as started:
+        yield started
+
+
+@pytest.fixture
+def searched(embedding: Served) -> Client:
+    return pinecone_client(embedding.env)
+
+
 @pytest.fixture
 def index(running: Served) -> Client:
     return pinecone_client(running.env)
@@ -105,6 +119,49 @@ def test_what_is_got_keeps_the_contract(index: Client, path: str, params: dict[s
 def test_what_is_posted_keeps_the_contract(index: Client, path: str, body: dict[str, Any]) -> None:
     answer = index.post(path, json=body)
     _check_answer("data", path, "post", answer.status_code, answer.json())
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"query": {"top_k": 3, "inputs": {"text": "two"}}, "fields": ["title", "kind"]}, 200),
+        ({"query": {"top_k": 3, "vector": {"values": [1, 0, 0, 0]}, "filter": {"kind": "note"}}}, 200),
+        ({"query": {"top_k": 3, "id": make_vector(1).id}}, 200),
+        ({"query": {"top_k": 3, "id": "gone"}}, 200),
+        ({"query": {"top_k": 0, "id": "gone"}}, 400),
+        ({"query": {"top_k": 3}}, 400),
+        ({}, 400),
+    ],
+)
+def test_a_search_keeps_the_contract(searched: Client, body: dict[str, Any], status: int) -> None:
+    answer = searched.post("/records/namespaces/handbook/search", json=body)
+    assert answer.status_code == status
+    _check_answer("data", SEARCH, "post", status, answer.json())
+
+
+def test_an_index_that_embeds_texts_says_so_as_the_contract_has_it(searched: Client, embedding: Served) -> None:
+    answer = pinecone_client(embedding.env, control=True).get("/indexes/knowledge")
+    _check_answer("control", "/indexes/{index_name}", "get", 200, answer.json())
+    assert answer.json()["embed"]["field_map"] == {"text": "text"}
+
+
+def test_the_connector_searches_as_the_contract_has_it(embedding: Served, httpserver: HTTPServer) -> None:
+    recorder = Recorder(embedding)
+    httpserver.expect_request(re.compile(".*")).respond_with_handler(recorder)
+    address = httpserver.url_for("").rstrip("/")
+    source = source_for("pinecone", embedding.env | {"PINECONE_INDEX_HOST": address, "PINECONE_CONTROL_URL": address})
+    assert isinstance(source, PineconeSource)
+    assert source.text_field() == "text"
+    source.search("two", top_k=3, namespace="handbook", filter={"account_id": {"$in": ["101"]}}, fields=["title"])
+    path, method, _, body, headers = recorder.asked[-1]
+    assert (path, method, headers["X-Pinecone-Api-Version"]) == (
+        "/records/namespaces/handbook/search",
+        "post",
+        API_VERSION,
+    )
+    _check(
+        "data", _plane("data")["paths"][SEARCH]["post"]["requestBody"]["content"]["application/json"]["schema"], body
+    )
 
 
 @pytest.mark.parametrize(("path", "asked"), [("/indexes", "/indexes"), ("/indexes/{index_name}", "/indexes/knowledge")])

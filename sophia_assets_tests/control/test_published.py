@@ -11,7 +11,7 @@ from sqlalchemy import create_engine, inspect, select, text
 
 import sophia_assets.control.migrations as migrations
 from sophia_assets.control.published import Register
-from sophia_assets.control.schema import VERSION_TABLE, published
+from sophia_assets.control.schema import REVISION, VERSION_TABLE, published
 from sophia_assets.control.store import ControlStore
 
 DAY = date(2026, 3, 20)
@@ -59,6 +59,6 @@ def test_a_store_from_before_the_register_gets_one_and_keeps_its_rows(store_url:
     assert Register(again).digest("daily_briefing", DAY, "executive") is None
     with again.reading() as connection:
         assert connection.execute(text("SELECT model FROM llm_calibrations")).scalar_one() == "m"
-        assert connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar_one() == "0004"
+        assert connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar_one() == REVISION
     again.close()
     engine.dispose()

@@ -19,7 +19,7 @@ from sophia_assets_tests.end_to_end.recomputed_facts import Expected, Key, recom
 from sophia_assets_tests.end_to_end.recomputed_work import KEPT_BY_READING
 from sophia_assets_tests.end_to_end.whole_runs import WholeRun, fact_key
 
-pytestmark = [pytest.mark.timeout(600), pytest.mark.takes(40)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(600), pytest.mark.takes(40)]
 
 FIGURE_KEYS = (
     "display",

@@ -15,6 +15,7 @@ import pytest
 from sophia_assets.access.roles import EXECUTIVE, ROLES, may_see, may_see_area
 from sophia_assets.control.store import ControlStore
 from sophia_assets.home import Home
+from sophia_assets.insight.archive import BriefingArchive
 from sophia_assets.insight.kinds import DAILY, WEEKLY, BriefingKind
 from sophia_assets.insight.llm_writer import LlmWriter
 from sophia_assets.insight.offline_writer import OfflineWriter
@@ -65,6 +66,7 @@ class Press(Publisher):
     def __init__(self, whole: BriefingRequest, home: Path, editions: str, writer: Writer | None = None) -> None:
         services: Any = SimpleNamespace(
             home=Home(home),
+            archive=BriefingArchive(Home(home).briefings),
             settings=load_settings({"SOPHIA_EDITIONS": editions}),
             control=ControlStore.at(home / "control.db"),
         )

@@ -192,7 +192,7 @@ def test_a_row_that_is_torn_or_was_changed_is_no_answer(store: ControlStore, tam
 def test_a_sealed_row_of_another_form_is_no_answer(store: ControlStore, content: str) -> None:
     cache = cache_of(store)
     cache.put(PROMPT, CHAIN, ANSWER)
-    seal = answers._seal(cache.key(PROMPT, CHAIN), content)
+    seal = answers.seal_of(cache.key(PROMPT, CHAIN), content)
     with store.transaction() as connection:
         connection.execute(llm_answers.update().values(content=content, seal=seal))
     assert cache.get(PROMPT, CHAIN) is None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import date, timedelta
 from pathlib import Path
 
+import pytest
+
 from sophia_assets.metrics.facts import FactSet, fact_as_json
 from sophia_assets.sandbox.company import simulate_company
 from sophia_assets_tests.end_to_end.comparison import differences
@@ -52,6 +54,7 @@ def test_in_utc_the_same_deals_fall_on_other_days(tmp_path: Path) -> None:
     assert (utc.value, utc.previous) == (1 + 10 + 100, 0)
 
 
+@pytest.mark.long
 def test_all_facts_of_a_company_in_new_york_are_those_that_its_systems_answers_give(tmp_path: Path) -> None:
     # The clocks there change within the last 60 days.
     day = date(2026, 3, 31)

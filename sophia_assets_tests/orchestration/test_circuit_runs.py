@@ -121,6 +121,7 @@ def test_a_read_that_opens_the_circuit_in_a_run_of_the_sensor_fails_and_the_rest
     assert platform.services.requests_made("hubspot") == 1
 
 
+@pytest.mark.long
 def test_a_scheduled_briefing_is_written_on_the_last_good_data_and_says_so(platform: Platform) -> None:
     assert platform.ingest("hubspot").success
     platform.services.circuits.failed("hubspot", Failure("authentication", "the token was refused"))

@@ -108,6 +108,7 @@ def test_the_briefing_and_the_facts_say_which_share_they_rest_on(briefed: Platfo
     assert status["served_percent"] == 50
 
 
+@pytest.mark.long
 def test_at_nothing_the_facts_are_those_of_a_company_whose_system_was_never_read(
     briefed: Platform, company: Served, tmp_path: Path
 ) -> None:

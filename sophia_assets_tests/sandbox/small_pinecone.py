@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from sophia_assets.sandbox.company_data import PineconeData, PineconeRecord
+from sophia_assets.sandbox.company_data import PineconeData, PineconeModel, PineconeRecord
 from sophia_assets_tests.sandbox.clients import Client
 from sophia_assets_tests.sandbox.small_company import START
 
@@ -46,6 +46,22 @@ def small_pinecone(documents: int = 250) -> PineconeData:
         "cosine",
         {"": [*unnamed, bare], "handbook": [make_vector(number) for number in range(documents)]},
     )
+
+
+def embedding_pinecone(documents: int = 30) -> PineconeData:
+    """An index that embeds texts by itself: a text of `n` words lies where vector `n` does."""
+    data = small_pinecone()
+    data.namespaces["handbook"] = [
+        make_vector(number, text=f"The text of number {number}.") for number in range(documents)
+    ]
+    data.model = PineconeModel("counting-words", "text", _counted)
+    return data
+
+
+def _counted(text: str) -> list[float]:
+    """Texts lie near each other by how many words they have."""
+    words = float(len(text.split()))
+    return [1.0, words / 7, words % 5, -0.5]
 
 
 def pinecone_client(env: dict[str, str], *, control: bool = False) -> Client:

@@ -400,6 +400,7 @@ def test_what_does_not_speak_redis_is_a_failed_connection(running: Served) -> No
         source_for("redis", {"REDIS_URL": url}).ping()
 
 
+@pytest.mark.long
 def test_plain_text_where_tls_is_wanted_is_a_failed_connection(running: Served) -> None:
     with pytest.raises(ConnectionFailed):
         source(running, REDIS_URL=running.env["REDIS_URL"].replace("redis://", "rediss://")).ping()

@@ -43,31 +43,36 @@ def _template() -> Template:
 
 def render_html(briefing: Briefing) -> str:
     """The whole briefing as a page, for a screen of any size and for paper."""
+    return _template().render(**shown(briefing))
+
+
+def shown(briefing: Briefing) -> dict[str, Any]:
+    """What a page shows of a briefing, by the names that templates use; plain text but for the charts' `Markup`."""
     evidence, request, quotes = Evidence(briefing), briefing.request, shown_quotes(briefing)
     anchors = _Anchors(evidence)
     bottom_line = [_sentence(briefing, sentence, evidence) for sentence in briefing.bottom_line]
     bottom_anchor = anchors.next([row for sentence in bottom_line for row in sentence["evidence"]])
-    return _template().render(
-        company=request.company_name,
-        title=briefing.title,
-        day=request.kind.covered(request.date),
-        iso_day=request.date.isoformat(),
-        bottom_line=bottom_line,
-        bottom_anchor=bottom_anchor,
-        since=briefing.since_last,
-        sections=[_section(briefing, section, evidence, quotes, anchors) for section in briefing.sections],
-        charts=[_chart(chart) for chart in briefing.charts],
-        confidence=briefing.confidence,
-        freshness=freshness_rows(briefing),
-        likelihoods=_likelihoods(briefing),
-        verification=verification_sentence(briefing),
-        provenance=provenance(briefing),
-        evidence=evidence.rows,
-        quotes=list(quotes.values()),
-        anchors=anchors.of_fact,
-        generated=local_time(request.generated_at, ZoneInfo(request.timezone)),
-        timezone=request.timezone,
-    )
+    return {
+        "company": request.company_name,
+        "title": briefing.title,
+        "day": request.kind.covered(request.date),
+        "iso_day": request.date.isoformat(),
+        "bottom_line": bottom_line,
+        "bottom_anchor": bottom_anchor,
+        "since": briefing.since_last,
+        "sections": [_section(briefing, section, evidence, quotes, anchors) for section in briefing.sections],
+        "charts": [_chart(chart) for chart in briefing.charts],
+        "confidence": briefing.confidence,
+        "freshness": freshness_rows(briefing),
+        "likelihoods": _likelihoods(briefing),
+        "verification": verification_sentence(briefing),
+        "provenance": provenance(briefing),
+        "evidence": evidence.rows,
+        "quotes": list(quotes.values()),
+        "anchors": anchors.of_fact,
+        "generated": local_time(request.generated_at, ZoneInfo(request.timezone)),
+        "timezone": request.timezone,
+    }
 
 
 class _Anchors:

@@ -13,10 +13,11 @@ _FIGURES = frozenset({"value", "previous", "delta", "change", "share", "target",
 
 @dataclass(frozen=True)
 class Segment:
-    """A stretch of text; `role` is figure, name, good, bad or empty for plain words."""
+    """A stretch of text; `role` is figure, name, good, bad or empty for plain words, `fact_id` what a value is of."""
 
     text: str
     role: str = ""
+    fact_id: str = ""
 
 
 def segments(briefing: Briefing, sentence: Sentence, text: str | None = None) -> list[Segment]:
@@ -33,7 +34,11 @@ def segments(briefing: Briefing, sentence: Sentence, text: str | None = None) ->
             break
         found += [
             Segment(shown[position : item.start]),
-            Segment(item.text, _role(briefing, item.kind, item.id, item.aspect)),
+            Segment(
+                item.text,
+                _role(briefing, item.kind, item.id, item.aspect),
+                item.id if item.kind == "fact" and item.aspect in (*_FIGURES, "run_rate") else "",
+            ),
         ]
         position = item.end
     return [segment for segment in [*found, Segment(shown[position:])] if segment.text]

@@ -19,9 +19,10 @@ from sophia_assets.sandbox.company.model import Account, Note
 from sophia_assets.sandbox.company.staff import ENGINEERING, PRODUCT, SALES, SUPPORT, Colleague
 from sophia_assets.sandbox.company.usage import utc
 from sophia_assets.sandbox.company.world import texts
-from sophia_assets.sandbox.company_data import GongCall, PineconeData, PineconeRecord
+from sophia_assets.sandbox.company_data import GongCall, PineconeData, PineconeModel, PineconeRecord
 
 INDEX, DIMENSION, METRIC = "knowledge", 64, "cosine"
+MODEL = "hashed-words-64"
 _DIMENSIONS_PER_WORD = 4
 _NOTED_SHARE, _LONG_NOTE_SHARE, _PLAN_SHARE = 0.45, 0.2, 0.6
 
@@ -51,7 +52,7 @@ def pinecone(history: History, staff: list[Colleague]) -> PineconeData:
     shelves = {shelf.namespace: list(_written(history, staff, shelf)) for shelf in _SHELVES}
     shelves["playbooks"] += _success_plans(history)
     namespaces = {"call-notes": list(_call_notes(history)), **shelves}
-    return PineconeData(INDEX, DIMENSION, METRIC, namespaces)
+    return PineconeData(INDEX, DIMENSION, METRIC, namespaces, PineconeModel(MODEL, "text", embed))
 
 
 def _call_notes(history: History) -> Iterator[PineconeRecord]:

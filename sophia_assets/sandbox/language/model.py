@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
@@ -12,6 +12,7 @@ from sophia_assets.sandbox.language.drafting import Drafter, Sentence
 from sophia_assets.sandbox.language.instances import simplest
 from sophia_assets.sandbox.language.lies import Dishonesty
 from sophia_assets.sandbox.language.obedience import orders_in
+from sophia_assets.sandbox.language.phrasing import WANTED, phrased
 from sophia_assets.sandbox.language.prompt import Given
 from sophia_assets.sandbox.language.revising import criticise, revise
 
@@ -35,6 +36,8 @@ def answer(given: Given, schema: Mapping[str, Any] | None, dishonesty: Dishonest
     wanted = set(properties) if isinstance(properties, Mapping) else set()
     if {"bottom_line", "sections"} <= wanted:
         return _as_text(_drafted(given, dishonesty, obeys))
+    if wanted == WANTED:
+        return _as_text(phrased(given, _spoiler(given, dishonesty, obeys)))
     if "criticisms" in wanted:
         return _as_text(criticise(given))
     return _as_text(simplest(schema))
@@ -45,12 +48,7 @@ def _as_text(value: Any) -> str:
 
 
 def _drafted(given: Given, dishonesty: Dishonesty, obeys: float) -> dict[str, Any]:
-    orders, rng = orders_in(given) if obeys else None, random.Random(given.seed)
-
-    def spoil(sentence: Sentence) -> Sentence:
-        sentence = dishonesty.spoil(sentence, given)
-        return orders.obey(sentence, rng) if orders and rng.random() < obeys else sentence
-
+    spoil = _spoiler(given, dishonesty, obeys)
     if given.draft and "problems" in given.blocks:
         return revise(given, spoil)
     draft = Drafter(given).draft()
@@ -58,6 +56,17 @@ def _drafted(given: Given, dishonesty: Dishonesty, obeys: float) -> dict[str, An
     for sentences in parts:
         sentences[:] = [spoil(Sentence(each["text"], each["story"])).as_json() for each in sentences]
     return draft
+
+
+def _spoiler(given: Given, dishonesty: Dishonesty, obeys: float) -> Callable[[Sentence], Sentence]:
+    """What becomes of a sentence on its way out: a lie now and then, or what the prompt tells the model to say."""
+    orders, rng = orders_in(given) if obeys else None, random.Random(given.seed)
+
+    def spoil(sentence: Sentence) -> Sentence:
+        sentence = dishonesty.spoil(sentence, given)
+        return orders.obey(sentence, rng) if orders and rng.random() < obeys else sentence
+
+    return spoil
 
 
 def _plain(given: Given, dishonesty: Dishonesty, obeys: float) -> str:

@@ -66,6 +66,15 @@ class Match:
     metadata: Metadata
 
 
+@dataclass(frozen=True)
+class Hit:
+    """A record whose text is like the one asked for: the higher the score the more. `fields` are those asked for."""
+
+    id: str
+    score: float
+    fields: Metadata
+
+
 class PineconeApi:
     """One index. Thread-safe. Every method raises a SourceError, or ConfigurationError where no index is named."""
 
@@ -185,6 +194,38 @@ class PineconeApi:
         return [
             Match(str(match["id"]), float(match.get("score") or 0.0), match.get("metadata") or {})
             for match in _object(answer, "query").get("matches") or ()
+        ]
+
+    def text_field(self) -> str | None:
+        """The metadata field that the index embeds texts from by itself; None where it takes vectors only.
+
+        Where the API key may not ask, that is unknown, and taken to be `text`.
+        """
+        _, described = self.index()
+        embedding = described.get("embed") if described else {"field_map": {"text": "text"}}
+        if not isinstance(embedding, Mapping):
+            return None
+        return str((embedding.get("field_map") or {}).get("text") or "text")
+
+    def search(
+        self, text: str, top_k: int, namespace: str, filter: Mapping[str, Any] | None, fields: Sequence[str]
+    ) -> list[Hit]:
+        """The `top_k` records of the namespace whose texts are most like `text`, best first, among those that pass the
+        filter. Only for indexes that embed texts by themselves; others refuse with ResponseInvalid."""
+        if not 1 <= top_k <= MOST_MATCHES:
+            raise ValueError(f"top_k is {top_k}; allowed are 1 to {MOST_MATCHES}")
+        query = {"inputs": {"text": text}, "top_k": top_k} | ({"filter": dict(filter)} if filter else {})
+        name = namespace_name(namespace)
+        data = self._data
+        path = f"/records/namespaces/{quote(name, safe='')}/search"
+        answer = data.post(path, {"query": query, "fields": list(fields)}, "search", data.queries(name))
+        if answer is None:
+            return []
+        result = _object(_object(answer, "search").get("result"), "search")
+        return [
+            Hit(str(found["_id"]), float(found.get("_score") or 0.0), found.get("fields") or {})
+            for found in result.get("hits") or ()
+            if isinstance(found, Mapping) and found.get("_id")
         ]
 
     @property

@@ -21,6 +21,7 @@ from sophia_assets.ingestion.workers import Workers
 from sophia_assets.sources.declarations import Checkpoint, CompleteSet, ReadItem, Rows, Window
 from sophia_assets.sources.pinecone.api import (
     MOST_RESTARTS,
+    Hit,
     Match,
     PineconeApi,
     PineconeConnection,
@@ -98,6 +99,29 @@ class PineconeSource:
         `top_k` that is out of range.
         """
         return self._api.query(vector, top_k, namespace, filter)
+
+    def text_field(self) -> str | None:
+        """The metadata field that the index embeds texts from by itself; None where it takes vectors only.
+
+        Raises a SourceError.
+        """
+        return self._api.text_field()
+
+    def search(
+        self,
+        text: str,
+        *,
+        top_k: int,
+        namespace: str = DEFAULT_NAMESPACE,
+        filter: Mapping[str, Any] | None = None,
+        fields: Sequence[str],
+    ) -> list[Hit]:
+        """The `top_k` (1 to 10,000) records whose texts are most like `text`, best first, with these metadata fields.
+
+        `filter` is Pinecone's own. Raises a SourceError, such as ResponseInvalid where the index does not embed texts
+        by itself; ValueError for a `top_k` that is out of range.
+        """
+        return self._api.search(text, top_k, namespace, filter, fields)
 
     def _index(self) -> Iterator[ReadItem]:
         stats = self._api.stats()

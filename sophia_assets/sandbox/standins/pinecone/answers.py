@@ -52,7 +52,7 @@ def vectors(namespace: str, records: Sequence[PineconeRecord]) -> dict[str, Any]
 
 def _vector(record: PineconeRecord) -> dict[str, Any]:
     found: dict[str, Any] = {"id": record.id, "values": record.values}
-    return found | ({"metadata": _as_stored(record.metadata)} if record.metadata else {})
+    return found | ({"metadata": as_stored(record.metadata)} if record.metadata else {})
 
 
 def match(record: PineconeRecord, score: float, include: Mapping[str, bool]) -> dict[str, Any]:
@@ -61,11 +61,11 @@ def match(record: PineconeRecord, score: float, include: Mapping[str, bool]) -> 
     if include["includeValues"]:
         found["values"] = record.values
     if include["includeMetadata"] and record.metadata:
-        found["metadata"] = _as_stored(record.metadata)
+        found["metadata"] = as_stored(record.metadata)
     return found
 
 
-def _as_stored(metadata: Mapping[str, Any]) -> dict[str, Any]:
+def as_stored(metadata: Mapping[str, Any]) -> dict[str, Any]:
     """Pinecone keeps every number as a double."""
     return {name: float(value) if is_number(value) else value for name, value in metadata.items()}
 

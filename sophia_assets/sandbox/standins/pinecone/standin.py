@@ -32,8 +32,9 @@ from sophia_assets.sandbox.standins.pinecone.answers import (
     match,
     vectors,
 )
-from sophia_assets.sandbox.standins.pinecone.filters import BadFilter, compiled
+from sophia_assets.sandbox.standins.pinecone.filters import BadFilter, Test, compiled
 from sophia_assets.sandbox.standins.pinecone.scores import Vectors
+from sophia_assets.sandbox.standins.pinecone.searching import BadSearch, embed_of, hit, hits, search_of
 from sophia_assets.sandbox.standins.standin import Standin, base_url
 
 HOST_PATH = "/index"
@@ -90,6 +91,7 @@ class PineconeStandin(Standin):
                 self._route(f"{HOST_PATH}/vectors/fetch", self._fetch, limit="fetch"),
                 self._route(f"{HOST_PATH}/vectors/fetch_by_metadata", self._fetch_by_metadata, "POST", "fetch"),
                 self._route(f"{HOST_PATH}/query", self._query, "POST", "query"),
+                self._route(f"{HOST_PATH}/records/namespaces/{{name:path}}/search", self._search, "POST", "query"),
             ]
         )
         self.load(company)
@@ -129,7 +131,7 @@ class PineconeStandin(Standin):
                 return await handler(request)
             except MalformedBody as problem:
                 return failure(400, INVALID_ARGUMENT, f"Request body: {problem}")
-            except (BadFilter, _Refused) as refusal:
+            except (BadFilter, BadSearch, _Refused) as refusal:
                 return _refusal(refusal, control=control)
 
         return Route(path, guarded, methods=[method])
@@ -175,7 +177,7 @@ class PineconeStandin(Standin):
             "deletion_protection": "disabled",
             "spec": {"serverless": {"cloud": "aws", "region": "us-east-1", "read_capacity": _READ_CAPACITY}},
             "status": {"ready": True, "state": "Ready"},
-        }
+        } | embed_of(self._data)
 
     async def _stats(self, request: Request) -> Response:
         if (await read_object(request)).get("filter"):
@@ -261,18 +263,27 @@ class PineconeStandin(Standin):
         passes = compiled(body.get("filter") or {})
         space = self._space(namespace)
         wanted = self._wanted(body, space)
-        matches: list[dict[str, Any]] = []
+        matches = [match(record, score, include) for record, score in self._likest(namespace, wanted, passes, top_k)]
+        return _small_enough({"matches": matches, "namespace": namespace, "usage": {"readUnits": 5}})
+
+    async def _search(self, request: Request) -> Response:
+        search = search_of(await read_object(request), self._data)
+        namespace = request.path_params["name"]
+        self._take("query", namespace)
+        named = self._space(namespace).get(search.id or "")
+        vector = search.vector or (named.values if named else ())
+        found = self._likest(namespace, vector, search.passes, search.top_k)
+        return _small_enough(hits([hit(record, score, search.fields) for record, score in found], search.tokens))
+
+    def _likest(
+        self, namespace: str, wanted: Sequence[float], passes: Test, most: int
+    ) -> list[tuple[PineconeRecord, float]]:
+        """The namespace's records that pass, with their scores, the likest first."""
+        if not wanted or not self._space(namespace):
+            return []
         records, ranking = self._matrix(namespace)
-        for place, score in ranking.ranked(wanted, self._data.metric) if wanted and space else ():
-            record = records[place]
-            if passes(record.metadata):
-                matches.append(match(record, score, include))
-                if len(matches) == top_k:
-                    break
-        answer = orjson.dumps({"matches": matches, "namespace": namespace, "usage": {"readUnits": 5}})
-        if len(answer) > LARGEST_ANSWER:
-            raise _Refused("the result is larger than 4 MB; ask for a lower topK, or leave values and metadata out")
-        return JsonAnswer(answer)
+        ranked = ((records[place], score) for place, score in ranking.ranked(wanted, self._data.metric))
+        return list(itertools.islice((found for found in ranked if passes(found[0].metadata)), most))
 
     def _wanted(self, body: Mapping[str, Any], space: Mapping[str, PineconeRecord]) -> Sequence[float]:
         """The vector that a query gives or names; none where the one that it names is not there."""
@@ -341,6 +352,13 @@ _READ_CAPACITY = {"mode": "OnDemand", "status": {"state": "Ready"}}
 
 def _order(record: PineconeRecord) -> bytes:
     return record.id.encode()
+
+
+def _small_enough(answer: Mapping[str, Any]) -> Response:
+    written = orjson.dumps(answer)
+    if len(written) > LARGEST_ANSWER:
+        raise _Refused("the result is larger than 4 MB; ask for fewer, or leave values and metadata out")
+    return JsonAnswer(written)
 
 
 def _refusal(refusal: Exception, *, control: bool) -> Response:

@@ -1,0 +1,1 @@
+"""Tests of the assistant: how questions are read, answered and cited."""

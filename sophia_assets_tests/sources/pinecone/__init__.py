@@ -1,0 +1,1 @@
+"""Tests of searching a Pinecone index by text."""

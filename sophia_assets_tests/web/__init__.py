@@ -1,0 +1,1 @@
+"""The web process over real HTTP: pages, API, logins, limits."""

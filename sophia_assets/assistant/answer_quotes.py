@@ -6,14 +6,15 @@ quoted at all (`insight.quotable`, `insight.privacy`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from sophia_assets.access.policies import may_read_quotes
 from sophia_assets.assistant import saying, spans_of_time
-from sophia_assets.assistant.citing import citation_of_quote
+from sophia_assets.assistant.citing import citation_of_passage, citation_of_quote
 from sophia_assets.assistant.composing import Asked, Composed
 from sophia_assets.assistant.fact_source import NothingKnown, NotToBeSeen
 from sophia_assets.insight.names import listed, safe_name
@@ -21,10 +22,12 @@ from sophia_assets.insight.slots import day_phrase
 from sophia_assets.sources import registry
 
 if TYPE_CHECKING:
+    from sophia_assets.assistant.document_search import FoundDocuments
     from sophia_assets.assistant.quote_search import FoundQuote
 
 DAYS = 60
 MOST_QUOTES = 5
+MOST_PASSAGES = 3
 _SIDES = {"customer": "the customer", "company": "our side"}
 
 
@@ -36,9 +39,10 @@ def quotes(asked: Asked) -> Composed:
         raise NothingKnown("there is nothing to quote from yet", remedy="Ask again once calls or chat are read")
     reading = asked.reading
     since, until = _times(asked)
+    accounts = _accounts(asked)
     found = asked.quotes().find(
         reading.search,
-        account_ids=_accounts(asked),
+        account_ids=accounts,
         since=since,
         until=until,
         limit=max(1, min(reading.limit or MOST_QUOTES, 20)),
@@ -46,17 +50,60 @@ def quotes(asked: Asked) -> Composed:
     found = [each for each in found if asked.standing.shares.of(each.system) > 0]
     about = f" about {listed([f'“{saying.literal(word)}”' for word in reading.search])}" if reading.search else ""
     when = spans_of_time.said(reading.period) if reading.period else f"in the last {DAYS} days"
-    if not found:
+    passages = _passages(asked, accounts)
+    if not found and not passages.documents:
         raise NothingKnown(
             f"nobody is on record with anything that may be quoted{about}{asked.whole_scope} {when}",
             remedy="Ask with other words, or for a longer time",
         )
-    return _composed(asked, found, about, when)
-
-
-def _composed(asked: Asked, found: Sequence[FoundQuote], about: str, when: str) -> Composed:
     composed = Composed(may_be_phrased=False)
-    names = _names(asked, {each.account_id for each in found})
+    names = _names(asked, {each.account_id for each in found} | {each.account_id for each in passages.documents})
+    if found:
+        _add_quotes(composed, asked, found, names, about, when)
+    if passages.documents:
+        _add_passages(composed, asked, passages, names, about)
+    asked.facts.answered_from["data"] = None
+    return composed
+
+
+def _passages(asked: Asked, accounts: Collection[str] | None) -> FoundDocuments:
+    """Sentences of the knowledge base about the words that are asked for; what may not be quoted is left out."""
+    from sophia_assets.assistant.document_search import SYSTEM, FoundDocuments
+
+    nothing = FoundDocuments((), "full text")
+    if asked.documents is None or not asked.reading.search or asked.standing.shares.of(SYSTEM) <= 0:
+        return nothing
+    found = asked.documents(asked.reading.search, accounts)
+    return replace(found, documents=tuple(each for each in found.documents if each.text)[:MOST_PASSAGES])
+
+
+def _add_passages(
+    composed: Composed, asked: Asked, found: FoundDocuments, names: Mapping[str, str], about: str
+) -> None:
+    zone = ZoneInfo(asked.standing.timezone)
+    for passage in found.documents:
+        name = names.get(passage.account_id, "")
+        changed = passage.updated_at.astimezone(zone).date() if passage.updated_at else None
+        composed.rows.append(
+            {
+                "quote": passage.text,
+                "account": name or None,
+                "said_by": "a document",
+                "date": day_phrase(changed) if changed else None,
+                "system": "Pinecone",
+            }
+        )
+        composed.citations.append(citation_of_passage(passage, name or "Pinecone"))
+    count = len(found.documents)
+    have = "One document has" if count == 1 else f"{count} documents have"
+    composed.plain.append(f"{have} something to say{about}: “{found.documents[0].text}”")
+    if found.found_by != "Pinecone" and found.why:
+        composed.caveats.append(f"Documents were found by their words alone, not by Pinecone: {found.why}.")
+
+
+def _add_quotes(
+    composed: Composed, asked: Asked, found: Sequence[FoundQuote], names: Mapping[str, str], about: str, when: str
+) -> None:
     zone = ZoneInfo(asked.standing.timezone)
     for quote in found:
         name = names.get(quote.account_id, "")
@@ -80,8 +127,6 @@ def _composed(asked: Asked, found: Sequence[FoundQuote], about: str, when: str) 
         f"({first['system']}): “{first['quote']}”"
     )
     composed.caveats.append("Quotes are single sentences, word for word: they do not stand for what all customers say.")
-    asked.facts.answered_from["data"] = None
-    return composed
 
 
 def _many(count: int) -> str:

@@ -47,7 +47,7 @@ def unexplained(draft: Draft, ground: Ground, rows: RowScope) -> NotRead:
     words = _joined([f"“{each}”" for each in said])
     if near:
         return NotRead(
-            "clarify" if metrics else "abstained",
+            "clarify" if metrics or _is_ambiguous(draft, ground) else "abstained",
             f"Nothing in the data is called {words}, so the question cannot be answered as it stands.",
             tuple(about(metric) for metric in near[:_MOST_CHOICES]),
         )
@@ -268,6 +268,14 @@ def _near(draft: Draft, ground: Ground) -> list[Metric]:
     for place in draft.leftovers:
         found |= dict.fromkeys(ground.metric_words.partial(draft.tokens[place].stem))
     return [ground.catalog.metrics[name] for name in found if name in ground.catalog.metrics]
+
+
+def _is_ambiguous(draft: Draft, ground: Ground) -> bool:
+    """Whether what is left is a word that the catalog says people use for several metrics."""
+    return any(
+        tuple(draft.tokens[place].stem for place in run) in ground.metric_words.ambiguous
+        for run in _runs(draft.leftovers)
+    )
 
 
 def _counted(draft: Draft, ground: Ground) -> list[Metric]:

@@ -10,13 +10,14 @@ import logging
 import re
 import time
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from sophia_assets.access import policies
+from sophia_assets.assistant.answer_quotes import MOST_PASSAGES
 from sophia_assets.assistant.answering import abstained, answer, denied, not_read
 from sophia_assets.assistant.briefing_answers import NewestBriefing, NewestBriefings
 from sophia_assets.assistant.composing import Asked
@@ -42,6 +43,7 @@ from sophia_assets.warehouse.reading import QueryRefused
 
 if TYPE_CHECKING:
     from sophia_assets.access.audit_chain import Outcome
+    from sophia_assets.assistant.document_search import FoundDocuments
     from sophia_assets.assistant.ground import Ground
     from sophia_assets.assistant.quote_search import QuoteSearch, QuoteSearches
     from sophia_assets.services import Services
@@ -162,6 +164,7 @@ class Assistant:
             standing=standing,
             briefing=briefing,
             quotes=partial(self._quotes, data),
+            documents=partial(self._documents, question.principal.role),
         )
         with data.session():
             return answer(asked, self._phrasing, partial(_readable, question, ground))
@@ -173,6 +176,9 @@ class Assistant:
 
     def _quotes(self, data: DataReading) -> QuoteSearch:
         return self._quote_searches.of(data)
+
+    def _documents(self, role: str, words: Sequence[str], account_ids: Collection[str] | None) -> FoundDocuments:
+        return self._services.documents.find(words, account_ids=account_ids, limit=MOST_PASSAGES, role=role)
 
     def _briefing(self, question: Question) -> NewestBriefing | None:
         principal, catalog, models = question.principal, load_catalog(), load_models()

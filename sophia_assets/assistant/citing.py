@@ -14,6 +14,7 @@ from sophia_assets.metrics.facts import Fact, Period
 from sophia_assets.metrics.filters import Filter
 
 if TYPE_CHECKING:
+    from sophia_assets.assistant.stored_documents import FoundDocument
     from sophia_assets.insight.quotes import Quote
 
 MOST_CITATIONS = 60
@@ -46,6 +47,27 @@ def citation_of_quote(quote: Quote, label: str, sources: tuple[str, ...]) -> Cit
             "source_id": quote.source_id,
             "start": str(quote.start),
             "end": str(quote.end),
+        },
+    )
+
+
+def citation_of_passage(passage: FoundDocument, label: str) -> Citation:
+    """A citation of a document's sentence: the pointer to the passage that holds it."""
+    changed = passage.updated_at.isoformat() if passage.updated_at else None
+    return Citation(
+        id=f"pinecone.documents.{passage.namespace}/{passage.document_id}.{passage.start}",
+        label=label,
+        display="",
+        period=changed[:10] if changed else "",
+        sources=("pinecone.documents",),
+        as_of=changed,
+        query_hash="",
+        evidence={
+            "system": "pinecone",
+            "object": "documents",
+            "source_id": f"{passage.namespace}/{passage.document_id}",
+            "start": str(passage.start),
+            "end": str(passage.end),
         },
     )
 

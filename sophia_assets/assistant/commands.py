@@ -73,7 +73,8 @@ def _lines(answer: Answer) -> Iterator[str]:
 
 def table_lines(rows: tuple[Mapping[str, Any], ...]) -> Iterator[str]:
     """Rows as aligned columns; cells are cut, and of many rows only the first are shown."""
-    columns = list(rows[0])
+    # The raw number stands beside its figure for programs.
+    columns = [column for column in rows[0] if column != "number"]
     cells = [[_cell(row.get(column)) for column in columns] for row in rows[:_MOST_ROWS]]
     heads = [column.replace("_", " ") for column in columns]
     widths = [max(len(head), *(len(row[place]) for row in cells)) for place, head in enumerate(heads)]

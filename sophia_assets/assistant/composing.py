@@ -5,7 +5,7 @@ Belongs here: the two, and rows of results. Does not belong here: what any kind 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from sophia_assets.metrics.catalog import Metric
 from sophia_assets.metrics.facts import Fact, FactSet
 
 if TYPE_CHECKING:
+    from sophia_assets.assistant.document_search import FoundDocuments
     from sophia_assets.assistant.quote_search import QuoteSearch
     from sophia_assets.warehouse.reading import Reading as DataReading
 
@@ -29,7 +30,8 @@ MOST_INSIGHTS = 3
 class Asked:
     """A question on its way to an answer: as it was read, and all that the principal may have it answered from.
 
-    `briefing` is the newest one that may be read, be it of an earlier day; `quotes` makes the search when needed.
+    `briefing` is the newest one that may be read, be it of an earlier day; `quotes` makes the search when needed, and
+    `documents` finds passages by words, of some accounts or of all.
     """
 
     question: Question
@@ -39,6 +41,7 @@ class Asked:
     standing: Standing
     briefing: NewestBriefing | None = None
     quotes: Callable[[], QuoteSearch] | None = None
+    documents: Callable[[Sequence[str], Collection[str] | None], FoundDocuments] | None = None
 
     @property
     def day(self) -> date:

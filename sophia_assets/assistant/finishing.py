@@ -238,6 +238,11 @@ class Finishing(Intents):
                 else []
             )
             choice = chosen(mention, said, stems, wanted, self.ground.known, self.ground.metric_words)
+            if is_one_figure and tuple(stems) in self.ground.metric_words.ambiguous and not choice.choices:
+                candidates = [*mention.candidates, *self.ground.metric_words.partial(stems[0])]
+                raise Unread(
+                    asking_back.several_figures(draft, said, tuple(dict.fromkeys(candidates))[:5], self.ground)
+                )
             if choice.metric is None:
                 raise Unread(asking_back.several_figures(draft, said, choice.choices, self.ground, choice.why))
             if choice.note:
@@ -274,7 +279,7 @@ class Finishing(Intents):
         draft = self.draft
         named = [use.names[0].dimension for use in draft.names]
         if intent in (Intent.RANKING, Intent.BREAKDOWN) and dimension and (draft.order or draft.limit):
-            metric = RANKED_BY.get((dimension, ""))
+            metric = RANKED_BY.get(dimension)
             if metric and metric in self.ground.catalog.metrics:
                 self.notes.append(f"They are ranked by {self.ground.known.metrics[metric].spoken}.")
                 return metric

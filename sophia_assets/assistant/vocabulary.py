@@ -207,17 +207,16 @@ COMPANY_METRICS = (
 )  # fmt: skip
 """What "performance" of the company as a whole is looked at by."""
 
-RANKED_BY: dict[tuple[str, str], str] = {
-    ("deal", "open"): "pipeline_value",
-    ("deal", ""): "bookings",
-    ("account", ""): "mrr",
-    ("owner", ""): "bookings",
-    ("industry", ""): "bookings",
-    ("stage", ""): "pipeline_value",
-    ("plan", ""): "mrr",
-    ("competitor", ""): "competitor_mentions",
-    ("topic", ""): "topic_conversations",
-    ("feature", ""): "feature_uses",
+RANKED_BY: dict[str, str] = {
+    "deal": "bookings",
+    "account": "mrr",
+    "owner": "bookings",
+    "industry": "bookings",
+    "stage": "pipeline_value",
+    "plan": "mrr",
+    "competitor": "competitor_mentions",
+    "topic": "topic_conversations",
+    "feature": "feature_uses",
 }
 """What the entities of a dimension are ranked by where a question only says "top" or "biggest"."""
 
@@ -258,13 +257,6 @@ WORD_CHOICES: dict[str, tuple[str, ...]] = {
 }
 """Words that are asked back where one figure is wanted, and which figures they may mean."""
 
-VERBS: dict[str, tuple[str, str]] = {
-    "sell": ("owner", "bookings"),
-    "churn": ("account", "churned_mrr"),
-    "owe": ("account", "overdue_amount"),
-}
-"""Verbs of a question for who did it: the dimension and the metric."""
-
 QUALITIES: dict[str, str] = {
     stem(word): metric
     for metric, words in {
@@ -295,7 +287,7 @@ ORDERS: dict[str, str] = {
         _words("highest most biggest largest greatest longest top leading maximum max richest oldest"), "largest"
     ),
     **dict.fromkeys(
-        _words("soonest earliest nearest lowest least smallest fewest shortest minimum min bottom weakest"), "smallest"),
+        _words("soonest earliest nearest lowest least smallest fewest shortest minimum bottom weakest"), "smallest"),
     **dict.fromkeys(_words("best strongest healthiest happiest better"), "best"),
     **dict.fromkeys(_words("worst poorest unhappiest worse"), "worst"),
     **dict.fromkeys(_words("fastest quickest"), "shortest"),

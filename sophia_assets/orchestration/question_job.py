@@ -104,7 +104,7 @@ def _shown(answer: Answer) -> Mapping[str, Any]:
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> str:
-    columns = list(rows[0])
+    columns = [column for column in rows[0] if column != "number"]
     lines = [columns, ["---"] * len(columns), *([_cell(row.get(column)) for column in columns] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

@@ -3,8 +3,9 @@
 Belongs here: reading the files in `questions`, asking, and printing how it went. Does not belong here: what is right
 (`expectations`), or any knowledge of how questions are understood.
 
-Every third entry of a file is held out: understanding is improved on the misses of the others (`--part dev`), so that
-the score of the held out ones tells how questions that nobody has tried will be read.
+Every third entry of a file is held out, and every entry of one that says `part: held_out`: understanding is improved on
+the misses of the others (`--part dev`), so that the score of the held out ones tells how questions that nobody has tried
+will be read.
 """
 
 from __future__ import annotations
@@ -91,16 +92,18 @@ def _share(verdicts: Sequence[Verdict]) -> float:
     return sum(verdict.is_right for verdict in verdicts) / len(verdicts) if verdicts else 1.0
 
 
-def load_entries(part: Part = "all", folder: Path = FOLDER) -> list[Entry]:
-    """The entries of all files, in their order. Raises UnsoundEntry."""
-    entries = [entry for file in sorted(folder.glob("*.yaml")) for entry in _entries_of(file)]
+def load_entries(part: Part = "all", folder: Path = FOLDER, *, file: str = "*") -> list[Entry]:
+    """The entries of all files, or of those of one name without `.yaml`, in their order. Raises UnsoundEntry."""
+    entries = [entry for each in sorted(folder.glob(f"{file}.yaml")) for entry in _entries_of(each)]
     return [entry for entry in entries if part in ("all", entry.part)]
 
 
 def _entries_of(file: Path) -> Iterator[Entry]:
     content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    if not isinstance(content, dict) or not content.keys() <= {"metrics", "questions", "off_coverage"}:
-        raise UnsoundEntry(f"{file.name}: it holds `metrics`, `questions` and `off_coverage`, each optional")
+    if not isinstance(content, dict) or not content.keys() <= {"part", "metrics", "questions", "off_coverage"}:
+        raise UnsoundEntry(f"{file.name}: it holds `part`, `metrics`, `questions` and `off_coverage`, each optional")
+    if content.get("part", "held_out") != "held_out":
+        raise UnsoundEntry(f"{file.name}: `part` of a whole file is held_out, or is left out")
     written: list[dict[str, Any] | str] = [
         {"metrics": [metric], **entry} for metric, asked in content.get("metrics", {}).items() for entry in asked
     ]
@@ -108,7 +111,8 @@ def _entries_of(file: Path) -> Iterator[Entry]:
     written += [str(question) for asked in content.get("off_coverage", {}).values() for question in asked]
     for number, each in enumerate(written, start=1):
         where = f"{file.name} {number}"
-        yield _entry(where, "dev" if number % 3 else "held_out", each)
+        is_held_out = "part" in content or number % 3 == 0
+        yield _entry(where, "held_out" if is_held_out else "dev", each)
 
 
 def _entry(where: str, part: str, written: dict[str, Any] | str) -> Entry:
@@ -164,12 +168,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Asks the suite's questions of a home.")
     parser.add_argument("--home", type=Path, help="a home of the suite's company; made anew if left out (20 s)")
     parser.add_argument("--part", choices=("dev", "held_out", "all"), default="dev")
+    parser.add_argument("--file", default="*", help="the name of one file of questions, without .yaml")
     parser.add_argument("--misses", action="store_true", help="print what went wrong")
     chosen = parser.parse_args(arguments)
     with TemporaryDirectory() as made:
         services = services_of(Home(chosen.home) if chosen.home else build(Path(made)))
         try:
-            score = run(services, load_entries(chosen.part))
+            score = run(services, load_entries(chosen.part, file=chosen.file))
         finally:
             services.close()
     for line in score.lines():

@@ -125,7 +125,7 @@ _PATTERNS: tuple[tuple[Cue, str], ...] = (
      r"|what (?:needs|requires|deserves|wants) (?:my|our|the) attention|what should (?:i|we) (?:know|look at"
      r"|worry about|focus on|pay attention to|be (?:worried|concerned) about|care about|do first)(?: about)?"
      r"|what (?:do|must) (?:i|we) need to know|what must i know|(?:is there )?(?:anything|something) (?:i|we) "
-     r"(?:should|need to|must) know(?: about)?"
+     r"(?:should|need to|must) (?:know|worry|be (?:worried|concerned)|look at)(?: about)?"
      r"|(?:any|what|the|which|some) (?:risks?|problems?|concerns?|worries|issues|surprises|alarms|news|red "
      r"flags)(?: (?:are there|do we have|should (?:i|we) (?:know|worry|be aware)(?: about| of)?|i should (?:know"
      r"|worry)(?: about| of)?|we have|today|now))?|(?:anything|something) (?:unusual|new|special|to worry about"
@@ -141,7 +141,8 @@ _PATTERNS: tuple[tuple[Cue, str], ...] = (
      r"|(?:biggest|main|top|greatest|key) (?:risks?|problems?|issues|concerns|opportunities|wins|worries)(?: "
      r"right now)?|(?:our|company|overall|business) performance|(?:state|health) of the (?:business|company)"
      r"|what (?:is|are) (?:the|our) (?:biggest |main |key )?(?:risks?|problems?|concerns))\b"),
-    (Cue.OVERVIEW, r"\b(?:tell me (?:everything |all |more |something )?about|what (?:do we know|can you tell me"
+    (Cue.OVERVIEW, r"\b(?:summari[sz]e|recap|everything (?:about|on)|all about|tell me (?:everything |all |more "
+                   r"|something )?about|what (?:do we know|can you tell me"
                    r"|is there to know|do you know|is going on|is happening|is new|happened|is up) (?:about|with"
                    r"|at|in)|(?:give me |show me )?(?:an? |the )?(?:overview|summary|status|profile|snapshot"
                    r"|briefing|update|rundown|state) (?:of|on|about|for)"
@@ -173,8 +174,8 @@ _PATTERNS: tuple[tuple[Cue, str], ...] = (
                   r"up)(?: (?:with|to|against|of|between|on|how))?\b|\bdifferences? (?:between|in|from|to)\b"
                   r"|\brelative to\b|\bin comparison (?:with|to)\b"),
     (Cue.VERSUS, r"\b(?:vs|versus|against|as opposed to|rather than|(?:more|less|fewer|higher|lower|better|worse"
-                 r"|bigger|smaller|larger|greater|faster|slower|longer|shorter|up|down|change|changed|different"
-                 r"|differ) (?:\w+ )?(?:than|from|on)(?= )|than)\b"),
+                 r"|bigger|smaller|larger|greater|faster|slower|longer|shorter)(?= (?:\w+ )?than )|(?:up|down|changed?"
+                 r"|different|differ) (?:from|on)(?= )|than)\b"),
     (Cue.CHANGE, r"\b(?:by how much (?:did|has|have|is|are)?|" + _CHANGED + r")\b"),
     (Cue.BREAKDOWN, r"\b(?:(?:break|breaks|broken|split|splits|sliced?|grouped|group) ?(?:it |them |that |this "
                     r")?(?:down|up)?(?= (?:by|per|into|across))|breakdown|split|distribution|composition|broken "

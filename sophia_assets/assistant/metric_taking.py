@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 from sophia_assets.assistant.cues import Cue
+from sophia_assets.assistant.draft import Noun
 from sophia_assets.assistant.metric_choice import has_unit
 from sophia_assets.assistant.metric_words import Mention
 from sophia_assets.assistant.reducing import reduced
@@ -18,8 +19,10 @@ from sophia_assets.assistant.vocabulary import (
     CONTRARY,
     DIMENSION_STEMS,
     FUNCTION_WORDS,
+    GAINING,
     NAMED_BY,
     ORDERS,
+    PAST,
     QUALITIES,
     QUALITY_NOUNS,
     SUPPORTING,
@@ -30,7 +33,7 @@ from sophia_assets.insight.lexicon import word_set
 
 _BARRIERS = word_set("and or vs versus with than by per against compared plus , ; : / -")
 _BETWEEN_METRICS = word_set("and or , vs versus with plus against than ; : /")
-_TALK = word_set("talk speak discuss raise bring complain mention customer come up account people")
+_TALK = word_set("hear talk speak discuss raise bring complain mention customer come up account people")
 _JOINING = _BETWEEN_METRICS | word_set("compared compare to from between")
 _SEPARATORS = _BETWEEN_METRICS - {"with", "than"}
 _DEGREES = word_set("how most least less more so very")
@@ -106,6 +109,7 @@ class MetricTaking(Taking):
         for place in left[1:]:
             found &= set(self._words.partial(self.tokens[place].stem))
         dimensions = {use.names[0].dimension for use in self.names}
+        dimensions |= {noun.dimension for noun in self.nouns if noun.is_head and not noun.is_who} - {"kind"}
         found = {name for name in found if dimensions <= set(self.ground.known.metrics[name].dimensions)}
         if len(found) == 1:
             metric = self.ground.known.metrics[min(found)]
@@ -118,18 +122,30 @@ class MetricTaking(Taking):
         """Mentions that are one noun phrase become the one metric that all of its words are about."""
         head = next((noun for noun in self.nouns if noun.is_head), None)
         if head and len(self.mentions) + len(self._free_words()) > 1:
-            self.mentions = [
-                mention
-                for mention in self.mentions
-                if not set(mention.tokens) <= set(head.tokens)
-                or any(head.dimension in self.ground.known.metrics[each].dimensions for each in mention.candidates)
-            ]
+            self._drop_heads(head)
         if any(
             self.tokens[place].folded in _BETWEEN_METRICS for place in range(len(self.tokens)) if place in self.free
         ) or (self.cues & {Cue.COMPARE, Cue.VERSUS}):
             self.mentions = reduced(self.mentions, self.tokens, self._words, is_one=False)
         else:
             self.mentions = reduced(self.mentions, self.tokens, self._words, is_one=True)
+
+    def _drop_heads(self, head: Noun) -> None:
+        """In `which accounts use the product`, accounts are what is asked for, and no part of the metric's name."""
+        wrong = [
+            mention
+            for mention in self.mentions
+            if set(mention.tokens) & set(head.tokens)
+            and not any(head.dimension in self.ground.known.metrics[each].dimensions for each in mention.candidates)
+        ]
+        for mention in wrong:
+            self.mentions.remove(mention)
+            for place in set(mention.tokens) - set(head.tokens):
+                self.used.pop(place, None)
+        if wrong:
+            free = self.free - set(head.tokens)
+            self._take_mentions(self._words.literal(self.tokens, free))
+            self._take_singles()
 
     def _redirect(self) -> None:
         """Where words are left that a metric is not about: the one metric that is about all of them, if any."""
@@ -154,6 +170,14 @@ class MetricTaking(Taking):
             said = " ".join(self.tokens[place].text for place in self.mentions[0].tokens)
             self.notes.append(f"“{said}” is taken as {self.ground.known.metrics[found[0]].spoken}.")
 
+    def _asks_for_increase(self, token: Token) -> bool:
+        """`How many customers did we get` asks for the increase of what stands at a day, and no metric here is that."""
+        if token.folded not in GAINING or not self.mentions:
+            return False
+        metrics = [self.ground.known.metrics[each] for mention in self.mentions for each in mention.candidates]
+        is_past = any(each.folded in PAST for each in self.tokens)
+        return is_past and all(metric.kind == "stock" for metric in metrics)
+
     def _supports(self, token: Token) -> bool:
         """Whether a word only repeats what a metric that was spotted is about."""
         return any(
@@ -174,11 +198,14 @@ class MetricTaking(Taking):
             if is_talk and token.stem in _TALK:
                 self._take([place], "small")
                 continue
+            if self._asks_for_increase(token):
+                continue
             if token.stem in UNIT_WORDS:
                 self.units.add(UNIT_WORDS[token.stem])
             elif not (
                 not token.is_word
                 or token.folded in FUNCTION_WORDS
+                or (token.folded in GAINING and bool(self.mentions))
                 or DIMENSION_STEMS.get((token.stem,)) in dimensions
                 or self._supports(token)
             ):

@@ -105,6 +105,9 @@ def _order(tokens: Sequence[Token], used: Mapping[int, str], place: int, found: 
 def _asked(tokens: Sequence[Token], used: Mapping[int, str], place: int, found: Nouns) -> None:
     if used.get(place) in ("metric", "name"):
         return
+    after = tokens[place + 1].folded if place + 1 < len(tokens) else ""
+    if tokens[place].folded == "what" and after in ("is", "are", "was", "were", "do", "does", "did"):
+        return
     _head_after(tokens, used, place + 1, found)
 
 

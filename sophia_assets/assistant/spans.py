@@ -55,13 +55,15 @@ _UNIT = r"(?P<unit>day|week|month|quarter|year)s?"
 _YEAR = r"(?:20\d{2}|'?\d{2})"
 
 
-def times_in(line: Line, calendar: Calendar) -> list[Time]:
-    """The times that the words name, in order."""
+def times_in(line: Line, calendar: Calendar, *, are_apart: bool = False) -> list[Time]:
+    """The times that the words name, in order. With `are_apart`, `Q2 to Q3` are two times and no span."""
     found: list[Time] = []
     place = 0
     while place < len(line.text):
         best: tuple[re.Match[str], Callable[[re.Match[str], Calendar], Time]] | None = None
         for pattern, read in _PATTERNS:
+            if are_apart and pattern is _PLAIN_RANGE:
+                continue
             match = pattern.match(line.text, place)
             if match and (best is None or match.end() > best[0].end()):
                 best = match, read
@@ -237,3 +239,4 @@ _PATTERNS = _compiled(
     ),
     (r"(?:year|quarter|month|week) (?:over|on) (?:year|quarter|month|week)|yoy|qoq|mom|wow", read_between_units),
 )
+_PLAIN_RANGE = next(pattern for pattern, _ in _PATTERNS if pattern.pattern.startswith("(?P<first>"))

@@ -98,13 +98,14 @@ class Spotter(NameTaking):
                 self._take([place for place in self.free if self.tokens[place].folded in CLOSING[name]], "cue")
 
     def _take_times(self) -> None:
-        for time in times_in(self.line, self.ground.calendar):
+        is_compared = any(token.stem == "compar" for token in self.tokens)
+        for time in times_in(self.line, self.ground.calendar, are_apart=is_compared):
             if set(time.tokens) <= self.free:
                 self._take(time.tokens, "time")
                 self.times.append(time)
 
     def _take_rhythms(self) -> None:
-        for rhythm in rhythms_in(self.line):
+        for rhythm in rhythms_in(Line(self.tokens, without=set(self.used))):
             if set(rhythm.tokens) <= self.free:
                 self._take(rhythm.tokens, "rhythm")
                 self.rhythm = rhythm.grain

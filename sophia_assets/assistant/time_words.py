@@ -88,7 +88,10 @@ def read_relative_day(match: re.Match[str], calendar: Calendar) -> Time:
 
 def read_named_unit(match: re.Match[str], calendar: Calendar) -> Time:
     which, unit = match["which"], _unit(match)
-    if which in ("past", "the past") and not _in(match, "fiscal"):
+    is_rolling = which in ("past", "the past") or (
+        unit == "year" and match.group().startswith(("over the last", "during the last"))
+    )
+    if is_rolling and not _in(match, "fiscal"):
         return Time((), calendar.last(1, unit))
     back = {
         "this": 0,

@@ -28,13 +28,20 @@ FUNCTION_WORDS = _words(
     "around thanks thank hi hello hey dear sophia well very much many long far often show give get tell see list "
     "display find know want need like look let us report present provide pull fetch say figure figures number numbers "
     "value values amount amounts count data result results answer info information details currently made make "
-    "instead performing add added adding gain gained generate generated achieve achieved affect affecting "
+    "instead performing affect affecting "
     "affected everyone everybody take takes taking took taken give gives gave given get got happen happened come "
     "came stand stands standing during over throughout between among across out up "
     "than one ones have been let go goes went being same quick quickly briefly short again only regarding "
     "concerning terms respect look looks looking like"
 )
 """Words without a meaning of their own here; everything else has to be accounted for."""
+
+GAINING = _words(
+    "add added adding gain gained gaining generate generated generating achieve achieved get got getting make made "
+    "came come receive received acquire acquired"
+)
+"""Verbs that add nothing to what is counted over a time; of what stands at a day they would ask for its increase."""
+PAST = _words("did got made came gained added acquired received")
 
 EVERYDAY = _words(
     "global first general united national american international north south east west new old big best next north "

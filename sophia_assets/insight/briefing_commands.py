@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sophia_assets.access.roles import EXECUTIVE, role_named
+from sophia_assets.control.operating import login_name, opened_services
 from sophia_assets.delivery.commands import deliver_briefing
 from sophia_assets.errors import ConfigurationError, SophiaError
 from sophia_assets.home import current_home
@@ -55,6 +56,7 @@ def show(day: date | None, role: str | None, weekly: bool, as_json: bool) -> Non
     kind, whose = _kind(weekly), role_named(EXECUTIVE if role is None else role).name
     archive = _archive()
     found = archive.day_of(day, kind, whose)
+    _record(found, kind, whose)
     if as_json:
         click.echo(json.dumps(archive.read(found, kind, whose), indent=1, ensure_ascii=False))
         return
@@ -72,7 +74,9 @@ def export(day: date | None, role: str | None, weekly: bool, file: Path, as_mark
     """Write a briefing as a page to a file of your own, readable for whoever may read the file."""
     kind, whose = _kind(weekly), role_named(EXECUTIVE if role is None else role).name
     archive = _archive()
-    files = archive.files(archive.day_of(day, kind, whose), kind, whose)
+    found = archive.day_of(day, kind, whose)
+    _record(found, kind, whose)
+    files = archive.files(found, kind, whose)
     content = files.content(files.markdown if as_markdown else files.html)
     try:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -118,6 +122,15 @@ def verify(
             click.echo(line)
     if any(verdict.state == "refuted" for verdict in verdicts):
         sys.exit(1)
+
+
+def _record(day: date, kind: BriefingKind, role: str) -> None:
+    """Enters the reading in the audit trail. Raises AuditUnavailable, and then nothing may be shown."""
+    from sophia_assets.access.principal import Principal
+
+    with opened_services() as services:
+        reader = Principal(login_name(), role, "cli")
+        services.audit.record(reader, "briefing.read", f"{kind.key} {day} as {role}", "allowed")
 
 
 def _kind(weekly: bool) -> BriefingKind:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from sophia_assets.access.principal import EVERY_ROW, Principal, RowScope
 from sophia_assets.assistant.interface import Answer, Question
+from sophia_assets.assistant.stored_documents import TEXT_FIELDS
 from sophia_assets.home import Home
 from sophia_assets.services import Services
 from sophia_assets_tests.finished_home import copied_home, services_of
@@ -37,8 +39,9 @@ def test_a_documents_sentence_is_told_with_its_pointer_letter_by_letter(services
     assert len(passages(answer)) == len(cited) > 0
     for row, pointer in zip(passages(answer), cited, strict=True):
         namespace, _, document_id = pointer["source_id"].partition("/")
-        sql = "SELECT text FROM pinecone.documents WHERE namespace = ? AND document_id = ?"
-        text = services.warehouse.query(sql, [namespace, document_id])["text"][0].as_py()
+        sql = "SELECT metadata FROM pinecone.documents WHERE namespace = ? AND document_id = ?"
+        metadata = json.loads(services.warehouse.query(sql, [namespace, document_id])["metadata"][0].as_py())
+        text = next(metadata[name] for name in TEXT_FIELDS if name in metadata)
         assert text[int(pointer["start"]) : int(pointer["end"])] == row["quote"]
 
 

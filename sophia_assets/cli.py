@@ -35,6 +35,7 @@ from sophia_assets.llm.usage_commands import usage
 from sophia_assets.mcp_server.commands import mcp
 from sophia_assets.metrics.commands import metrics
 from sophia_assets.options import DAY
+from sophia_assets.plain_text import NEWLINE, visible
 from sophia_assets.settings import PROJECT_ROOT, Settings, load_settings
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ class _OneLineErrors(click.Group):
         try:
             return super().invoke(context)
         except SophiaError as error:
-            click.echo(f"error: {error}", err=True)
+            # A vendor's own words may be part of it.
+            click.echo(f"error: {visible(str(error), keep=NEWLINE)}", err=True)
             context.exit(error.exit_code)
         except KeyboardInterrupt:
             click.echo("Interrupted. The data is as it was; the next run goes on from there.", err=True)
@@ -128,7 +130,7 @@ def run(day: date | None, seed: int | None, days: int | None, data_dir: Path | N
                 f"`sophia briefing export --date {outcome.day} --to FILE` writes it as a page."
             )
     for failure in outcome.failures:
-        click.echo(f"error: {failure}", err=True)
+        click.echo(f"error: {visible(str(failure), keep=NEWLINE)}", err=True)
     if outcome.failures:
         click.echo("The briefing was written on the last good data and says so.", err=True)
         sys.exit(5)

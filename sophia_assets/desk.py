@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sophia_assets.services import Services
 
 _SQL_SECONDS = 10.0
-_MOST_RECORDED = 2_000
+_UNTOLD = "the statement fails on the rows that it reads"
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,14 @@ class SqlAnswer:
 
 class Desk:
     """Gives out briefings, evidence, definitions and rows. Every method raises AccessDenied where the principal may
-    not see what it asks for, and AuditUnavailable, with nothing given, where the access cannot be recorded."""
+    not see what it asks for, and AuditUnavailable, with nothing given, where the access cannot be recorded.
+
+    Opening it raises EncryptionError where the home is encrypted with another key, or is not and a key is set.
+    """
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        self.is_encrypted = services.vault.is_on
 
     def ask(self, question: Question) -> Answer:
         """The assistant's answer; it decides and records by itself."""
@@ -60,6 +64,10 @@ class Desk:
         if not policies.may_read_edition(principal, edition):
             raise self._denied(principal, "briefing.read", target, f"{principal.role} may not read this edition")
         content = self._services.publisher.archive.read(day, kind, edition)
+        try:
+            policies.refuse_edition_holding(principal, _metrics_in(content))
+        except AccessDenied as error:
+            raise self._denied(principal, "briefing.read", target, error.message) from None
         self._allow(principal, "briefing.read", f"{kind.key} {content['date']} as {edition}")
         return content
 
@@ -103,8 +111,9 @@ class Desk:
 
         Raises SqlRefused for whatever is no such SELECT, and ConfigurationError while the flag is off.
         """
-        from sophia_assets.assistant.free_sql import MOST_ROWS, checked
+        from sophia_assets.assistant.free_sql import MOST_CHARACTERS, MOST_ROWS, SqlRefused, checked
         from sophia_assets.warehouse.models import load_models
+        from sophia_assets.warehouse.reading import QueryRefused
 
         if not self._services.flags.is_on(FREE_SQL):
             raise ConfigurationError(
@@ -118,10 +127,16 @@ class Desk:
         try:
             statement = checked(sql, columns, conditions, dialect=reading.dialect)
         except SophiaError:
-            self._record(principal, "sql.run", "free SQL", "denied", {"sql": sql[:_MOST_RECORDED]})
+            self._record(principal, "sql.run", "free SQL", "denied", {"sql": sql[:MOST_CHARACTERS]})
             raise
-        self._allow(principal, "sql.run", ", ".join(statement.tables), {"sql": sql[:_MOST_RECORDED]})
-        found = reading.query(statement.sql, seconds=_SQL_SECONDS)
+        self._allow(principal, "sql.run", ", ".join(statement.tables), {"sql": sql})
+        try:
+            found = reading.query(statement.sql, seconds=_SQL_SECONDS)
+        except QueryRefused as error:
+            if principal.rows.is_everything:
+                raise
+            # The engine's words may hold a value of a row that it looked at before it was held back.
+            raise SqlRefused(_UNTOLD, remedy="Check casts and arithmetic") from error
         rows = [tuple(row.values()) for row in found.slice(0, MOST_ROWS).to_pylist()]
         return SqlAnswer(tuple(found.column_names), tuple(rows), found.num_rows > MOST_ROWS, statement.tables)
 
@@ -143,3 +158,9 @@ class Desk:
         self, principal: Principal, action: str, target: str, outcome: Outcome, details: Mapping[str, Any]
     ) -> None:
         self._services.audit.record(principal, action, target, outcome, details)
+
+
+def _metrics_in(content: Mapping[str, Any]) -> set[str]:
+    """The metrics of the facts that a stored briefing holds, and of those that its stories were found in."""
+    facts = [*content.get("facts", ()), *content.get("evidence", {}).get("grounds", ())]
+    return {str(fact["metric"]) for fact in facts}

@@ -78,6 +78,36 @@ def _wait_for_assets(address: str) -> None:
     raise TimeoutError(f"the UI did not show its assets within {_UI_STARTS_WITHIN_S} s")
 
 
+@contextmanager
+def running_reader(environment: dict[str, str]) -> Iterator[str]:
+    """`sophia serve` on a free port; the link that logs in."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "sophia_assets.cli", "serve", "--port", str(port)]
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert process.stdout
+    try:
+        line = next(line for line in process.stdout if "/login?token=" in line)
+        yield line[line.index("http") :].strip()
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait()
+
+
+def take_question(environment: dict[str, str]) -> None:
+    """The picture of a question and its answer."""
+    with running_reader(environment) as link, browser_page(1100, 1150) as page:
+        page.goto(link)
+        if page.get_by_role("button", name="Log in").count():
+            page.get_by_role("button", name="Log in").click()
+        page.goto(link.partition("/login")[0] + "/ask")
+        page.get_by_label("Your question").fill("Why did bookings change this quarter?")
+        page.get_by_role("main").get_by_role("button", name="Ask", exact=True).click()
+        page.get_by_text("Answered from").wait_for()
+        page.screenshot(path=IMAGES / "question.png")
+
+
 def main() -> None:
     """Takes all pictures."""
     IMAGES.mkdir(parents=True, exist_ok=True)
@@ -90,6 +120,7 @@ def main() -> None:
         with browser_page(1100, 1750) as page:
             page.goto(newest.as_uri())
             page.screenshot(path=IMAGES / "briefing.png")
+        take_question(environment)
         with running_ui(environment) as address, browser_page(1500, 1500) as page:
             page.goto(f"{address}/assets/insight/daily_briefing?view=lineage&lineageScope=upstream&lineageDepth=6")
             page.get_by_text("daily_briefing").last.wait_for()

@@ -147,6 +147,28 @@ def sql_tables(principal: Principal, catalog: Catalog, models: Mapping[str, Mode
     }
 
 
+def refuse_edition_holding(principal: Principal, metrics: Collection[str]) -> None:
+    """Raises AccessDenied where a stored edition holds facts of any metric that a principal does not see (any more).
+
+    Rights may have changed since it was written.
+    """
+    from sophia_assets.metrics.catalog import load_catalog
+    from sophia_assets.warehouse.models import load_models
+
+    known, models = load_catalog().metrics, load_models()
+    for name in sorted(metrics):
+        if name not in known or deny_metric(principal, known[name], models):
+            raise AccessDenied(
+                f"this edition holds figures that the role {principal.role} does not see (any more)",
+                remedy="Ask for the figures that you may see",
+            )
+
+
+def may_see_platform(principal: Principal) -> bool:
+    """Whether a principal may see how the platform is run, which speaks of all rows: problems, usage, costs."""
+    return principal.rows.is_everything and may_see_area(principal.role, "platform")
+
+
 def may_audit(principal: Principal) -> bool:
     """Whether a principal may read the audit trail, which speaks of everybody."""
     return principal.rows.is_everything and role_named(principal.role).name in _AUDITING_ROLES

@@ -196,7 +196,8 @@ def _short(asked: Asked, fact: Fact, place: int) -> str:
     if not place:
         return saying.stated(fact, asked.day)
     name = noun(fact)
-    its = f"Its {name.text.removeprefix('the ')}"
+    whose = "Their" if "owner" in fact.dimensions else "Its"
+    its = f"{whose} {name.text.removeprefix('the ')}"
     return f"{its} {saying.be(fact, asked.day)} {slot(fact)}{saying.when(fact, asked.day)}{saying.compared(fact)}."
 
 

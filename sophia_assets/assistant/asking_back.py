@@ -75,6 +75,14 @@ def unjoined(draft: Draft, ground: Ground) -> NotRead:
     )
 
 
+def counts_others(metric: Metric, wanted: str) -> NotRead:
+    """A number of one thing is wanted of a metric that counts another."""
+    counted = f"{metric.counts}s"
+    return NotRead(
+        "clarify", f"The number of {wanted.lower()} is not told by that, only of {counted}.", (about(metric),)
+    )
+
+
 def excluded_what(draft: Draft) -> NotRead:
     """Something is left out, and it is not known what."""
     return NotRead("clarify", "It is not clear what is to be left out; name it, such as “bookings without” and a name.")

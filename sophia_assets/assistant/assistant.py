@@ -149,8 +149,8 @@ class Assistant:
     def _new(
         self, question: Question, data: DataReading, standing: Standing, briefing: NewestBriefing | None
     ) -> Answer:
-        ground = self._ground(data)
         facts = FactSource(question.principal, data, load_catalog(), load_models(), briefing, standing.shares)
+        ground = self._ground(data).seen_by(facts.dimensions, question.principal.rows)
         reading = _understood(question, ground, facts)
         if reading is None:
             return denied()

@@ -12,6 +12,7 @@ import click
 from sophia_assets.access.roles import EXECUTIVE, role_named
 from sophia_assets.control.operating import json_option, login_name, opened_services
 from sophia_assets.errors import ConfigurationError
+from sophia_assets.plain_text import visible
 
 if TYPE_CHECKING:
     from sophia_assets.assistant.interface import Answer
@@ -35,12 +36,13 @@ def ask(question: str, role: str, earlier: tuple[str, ...], as_json: bool) -> No
     """
     from sophia_assets.access.principal import Principal
     from sophia_assets.assistant.interface import Question, answer_as_json
+    from sophia_assets.desk import Desk
 
     if not question.strip():
         raise ConfigurationError("there is no question", remedy='Ask one: sophia ask "How is the pipeline?"')
     principal = Principal(login_name(), role_named(role).name, "cli")
     with opened_services() as services:
-        answer = services.assistant.ask(Question(question, principal, earlier))
+        answer = Desk(services).ask(Question(question, principal, earlier))
     if as_json:
         click.echo(json.dumps(answer_as_json(answer), indent=1, ensure_ascii=False))
     else:
@@ -51,7 +53,7 @@ def ask(question: str, role: str, earlier: tuple[str, ...], as_json: bool) -> No
 
 def _lines(answer: Answer) -> Iterator[str]:
     """The answer as it is read: the sentence, the rows, what else is seen, what it rests on, what to be careful of."""
-    yield click.style(answer.response, bold=answer.status == "answered")
+    yield click.style(visible(answer.response), bold=answer.status == "answered")
     if answer.results:
         yield ""
         yield from table_lines(answer.results)
@@ -60,7 +62,7 @@ def _lines(answer: Answer) -> Iterator[str]:
             yield ""
             if title:
                 yield f"{title}:"
-            yield from (f"  {line}" for line in lines)
+            yield from (f"  {visible(line)}" for line in lines)
     if answer.answered_from:
         sources = sorted({source for citation in answer.citations for source in citation.sources})
         yield ""
@@ -76,7 +78,7 @@ def table_lines(rows: tuple[Mapping[str, Any], ...]) -> Iterator[str]:
     # The raw number stands beside its figure for programs.
     columns = [column for column in rows[0] if column != "number"]
     cells = [[_cell(row.get(column)) for column in columns] for row in rows[:_MOST_ROWS]]
-    heads = [column.replace("_", " ") for column in columns]
+    heads = [_cell(column.replace("_", " ")) for column in columns]
     widths = [max(len(head), *(len(row[place]) for row in cells)) for place, head in enumerate(heads)]
     for row in [heads, *cells]:
         yield "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -85,5 +87,6 @@ def table_lines(rows: tuple[Mapping[str, Any], ...]) -> Iterator[str]:
 
 
 def _cell(value: Any) -> str:
-    text = "" if value is None else " ".join(str(value).split())
+    # What others wrote must not be obeyed by a terminal.
+    text = "" if value is None else " ".join(visible(str(value)).split())
     return text if len(text) <= _WIDEST_CELL else text[: _WIDEST_CELL - 3] + "..."

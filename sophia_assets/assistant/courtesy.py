@@ -22,10 +22,12 @@ _MORE_TO_COME = r"(?= (?:i|we|would|want|need|wonder|like|could|can|what|how|whi
 _PATTERNS = tuple(
     re.compile(pattern)
     for pattern in (
-        r"^(?:(?:good (?:morning|afternoon|evening|day)|greetings|hi|hello|hey|dear)(?: (?:there|sophia|team|all|everyone))?)"
+        r"^(?:(?:good )?(?:morning|afternoon|evening)|good day|greetings|hi|hello|hey|dear)"
+        r"(?: (?:there|sophia|team|all|everyone))?"
         r"(?= .)",
         rf"\b{_YOU} (?:please |kindly |possibly |perhaps )*(?:be (?:so|very) (?:kind|good|nice) (?:as )?to"
         r"|be able to|mind|do me (?:a|the) favou?r and)\b",
+        rf"\b{_YOU} (?:please |kindly )*(?:tell|show|give|let) (?:me|us)(?: (?:know|see|have))?\b",
         rf"\b(?:{_YOU} )?(?:please |kindly )?(?:help|enable|allow|remind) (?:me|us)(?: to)? "
         rf"(?:understand|see|{_KNOW}|with|of|figure out|work out|make sense of)\b",
         rf"\b(?:i|we) (?:would|should) (?:really |very much |also |just )*(?:love|appreciate|be (?:glad|happy|grateful"
@@ -44,8 +46,8 @@ _PATTERNS = tuple(
         + _OCCASION + r"(?: (?:with|at|to))?\b",
         r"^(?:i|we) (?:am|are) (?:preparing|getting ready|working|writing|presenting|meeting|about to)(?: [^ ]+){1,8}? "
         r"(?:and|so)" + _MORE_TO_COME,
-        r"\bin (?:one|a|a single|two|three|a few|a couple of) (?:short |brief )?(?:paragraph|sentence|sentences|line|lines"
-        r"|word|words|nutshell)\b",
+        r"\bin (?:one|a|a single|two|three|a few|a couple of) (?:short |brief )?(?:paragraph|sentence|sentences|line"
+        r"|lines|word|words|nutshell)\b",
         r"\bin (?:brief|short|plain english|plain words|simple terms)\b|\bat a glance\b",
         r"\b(?:thank you|thanks|many thanks|cheers)(?: (?:so much|a lot|very much|in advance))?\b",
         r"\b(?:as soon as possible|asap|real quick|quick question|just curious|by the way|btw)\b",

@@ -60,6 +60,10 @@ _MENTIONING = (
     r"|spoke (?:about|of)|raised"
     r"|comment(?:ed|s)?(?: on)?|brought up|wrote about)"
 )
+_IN_TALKS = (
+    r"(?: (?:in|on|during) (?:their|the|our|his|her|its) (?:last |latest |recent |most recent )*"
+    r"(?:calls?|meetings?|chats?|conversations?|threads?))?"
+)
 _CHANGED = (
     r"(?:rise|rises|rose|risen|rising|fall|falls|fell|fallen|falling|grow|grows|grew|grown|growing|growth|drop|drops"
     r"|dropped|dropping|decline|declined|declining|increase|increases|increased|increasing|decrease|decreased"
@@ -67,6 +71,8 @@ _CHANGED = (
     r"|climb|climbed|climbing|shrink|shrank|shrunk|shrinking|slow|slowed|slowing|slowdown|dip|dipped|spike|spiked"
     r"|surge|surged|"
     r"plunge|plunged|sink|sank|move|moved|rebound|recovered|deteriorate|deteriorated|slump|slumped"
+    r"|(?:get|gets|getting|got|gotten|become|becomes|becoming|became|turned) (?:any )?(?:faster|slower|better"
+    r"|worse|bigger|smaller|larger|higher|lower|longer|shorter|stronger|weaker|healthier|happier)"
     r"|(?:go|going|went|gone|trending|trend|is|are|was|were) (?:up|down)(?: or (?:up|down))?|(?:less|more"
     r"|fewer)(?! than|$)|(?:up|down)$|so (?:low|high|bad|good|many|few|much|weak|strong)"
     r"|(?:higher|lower|better|worse)(?! than)|up or down)"
@@ -83,15 +89,17 @@ _PATTERNS: tuple[tuple[Cue, str], ...] = (
                r"|type|types) of (?:things|questions|figures|data|metrics)(?: \w+){0,6}"
      r"|(?:what|which) (?:questions|metrics|kpis|figures|things|data)(?: \w+){0,3} (?:ask|answer|available|exist"
      r"|know|have|there)(?: about)?"
-     r"|(?:which|what) metrics(?: are there| do you have| exist)?|list (?:all |the )*(?:metrics|kpis)|(?:show"
+     r"|(?:which|what) metrics(?: are there| do you have| exist| are available)?(?: (?:about|on|for|of|around)"
+     r" (?:\w+ ?){1,3})?|list (?:all |the |your |every |me )*(?:metrics?|kpis?)"
+     r"(?: (?:that )?(?:you|there|we|sophia) \w+)?|(?:show"
      r"|give) me (?:all |the |some |an )*(?:metrics|examples?|example questions?)"
      r"|how (?:do|does|can) (?:i|you|this|it|sophia)(?: \w+){0,2}? (?:work|ask|use)(?: (?:you|this|it))?|who are "
      r"you|what are you|what do you (?:do|know)|examples?|hello|hi|hey)(?: there| sophia)?$"),
-    (Cue.FRESHNESS, r"\b(?:how (?:current|fresh|recent|old|stale|up to date|timely|live|complete|reliable) (?:is"
+    (Cue.FRESHNESS, r"\b(?:how (?:current|fresh|actual|recent|old|stale|up to date|timely|live|complete|reliable) (?:is"
                     r"|are) (?:the |our |your |my |all |this |these )*(?:" + _DATA + r"|" + _SYSTEM + r")(?: data)?"
      r"|(?:is|are) (?:the |our |your |all |this |these )*(?:" + _DATA + r"|" + _SYSTEM + r") (?:data )?(?:the "
-         r")?(?:fresh|current|up to date|stale|late|broken|down|failing|ok|okay|working|healthy|complete|live|old"
-         r"|behind|connected|running|reliable|there)(?: (?:today|now|right now|yet))?"
+         r")?(?:fresh|current|actual|up to date|stale|late|broken|down|failing|ok|okay|working|healthy|complete|live"
+         r"|old|behind|connected|running|reliable|there)(?: (?:today|now|right now|yet))?"
      r"|(?:is|are|was|were|has) (?:there )?(?:anything|something|any \w+|any|everything|all systems|the systems"
      r"|the sources)(?: \w+){0,2}? (?:broken|wrong|down|failing|failed|stale|late|missing|ok|okay|working|issues?"
      r"|problems?|errors?|outages?|incidents?|up)(?: (?:with|in) (?:the |our )*" + _SYSTEM + r")?"
@@ -117,12 +125,14 @@ _PATTERNS: tuple[tuple[Cue, str], ...] = (
      r"|stale|failing|missing|behind|out of date|not working|up to date|fresh|connected)"
      r"|(?:up to )?(?:when|what (?:day|date|time)) (?:does|do|is|are) (?:the |our )*" + _DATA + r" (?:go|reach|end"
          r"|stop|cover|complete|current|from)(?: (?:to|up to|until))?|how far does the data go(?: back)?"
+     r"|since when (?:is|are) (?:the |our )*" + _DATA + r"(?: (?:actual|current|valid|fresh|available))?"
      r"|how (?:up to date|current|fresh) (?:is|are) (?:\w+ )?" + _SYSTEM + r"(?: data)?)\b"),
     (Cue.COMPANY, r"\b(?:how (?:are|is|s) (?:we|things|everything|the company|the business|our company|our "
                   r"business|business|it)(?: \w+)? (?:doing|going|looking|performing|tracking)"
      r"|how are we|how are things|how is business|how do things (?:look|stand)|how did we do|how have we (?:done"
      r"|been doing)|how well (?:are|did) we(?: \w+)?(?: doing| do| performing)?|where do we stand|how do we stand"
-     r"|what (?:needs|requires|deserves|wants) (?:my|our|the) attention|what should (?:i|we) (?:know|look at"
+     r"|what (?:needs|requires|deserves|wants) (?:my|our|the) attention(?: (?:first|most"
+     r"|right now))?|what should (?:i|we) (?:know|look at"
      r"|worry about|focus on|pay attention to|be (?:worried|concerned) about|care about|do first)(?: about)?"
      r"|what (?:do|must) (?:i|we) need to know|what must i know|(?:is there )?(?:anything|something) (?:i|we) "
      r"(?:should|need to|must) (?:know|worry|be (?:worried|concerned)|look at)(?: about)?"
@@ -162,7 +172,9 @@ _PATTERNS: tuple[tuple[Cue, str], ...] = (
                      r"|qualifies as)(?= .*\b(?:mean|means|stand for|stands for|measure|include|tell us|meant|by"
                      r"|as|count)\b)|(?:what is|whats|what s) (?:the )?(?:definition|meaning|formula"
                      r"|calculation) (?:of|for|behind)"
-     r"|what is meant by|what do you mean by|what counts as|define|definition of|meaning of|formula (?:for|of)"
+     r"|what (?:signifies|signify|does \w+ signify)"
+                     r"|what is meant by|what do you mean by|what counts as|define|definition of|meaning of"
+                     r"|formula (?:for|of)"
      r"|explain (?:to me )?(?:what|how)(?= .*\b(?:is|are|means?|computed|calculated|works)\b)|how (?:is|are|do"
      r"|does|did)(?: (?:you|we|one|sophia|it))?(?= .*\b(?:computed?|calculated?|defined?|measured?|determined?"
      r"|derived?|worked out|counted|compute|calculate|define|measure|work out)\b))"),
@@ -177,10 +189,11 @@ _PATTERNS: tuple[tuple[Cue, str], ...] = (
                  r"|bigger|smaller|larger|greater|faster|slower|longer|shorter)(?= (?:\w+ )?than )|(?:up|down|changed?"
                  r"|different|differ) (?:from|on)(?= )|than)\b"),
     (Cue.CHANGE, r"\b(?:by how much (?:did|has|have|is|are)?|" + _CHANGED + r")\b"),
-    (Cue.BREAKDOWN, r"\b(?:(?:break|breaks|broken|split|splits|sliced?|grouped|group) ?(?:it |them |that |this "
+    (Cue.BREAKDOWN, r"\b(?:(?:break|breaks|breaking|broken|split|splits|splitting|sliced?"
+                    r"|grouped|group) ?(?:it |them |that |this "
                     r")?(?:down|up)?(?= (?:by|per|into|across))|breakdown|split|distribution|composition|broken "
                     r"down|distributed|spread)\b"),
-    (Cue.BREAKDOWN, r"\b(?:break|split|slice|group)\b(?= .*\b(?:by|per|into|across)\b)"),
+    (Cue.BREAKDOWN, r"\b(?:break|breaking|split|splitting|slice|group)\b(?= .*\b(?:by|per|into|across)\b)"),
     (Cue.EXCLUDE, r"\b(?:except(?: for)?|excluding|excl|without|other than|apart from|not counting|leaving out"
                   r"|but not|ignoring|minus|not (?:in|from|for|at|by|of|with))\b"),
     (Cue.HOW_MANY, r"\b(?:how many(?: of)?|(?:the |total )?number of|(?:the )?count of|how often|how many times)\b"),
@@ -198,7 +211,8 @@ _PATTERNS: tuple[tuple[Cue, str], ...] = (
                  r"|owner)s?\b)"),
     (Cue.WHAT_IS, r"^(?:what (?:is|are|was|were)|whats)(?: (?:an?|the|our|my|a))?"),
     (Cue.MENTIONED, r"\b(?:(?:was|were|is|are|been|being|get|got|gets)? ?(?:mentioned|mention|mentions|named"
-                    r"|came up|come up|comes up|discussed|brought up|talked about))\b"),
+                    r"|came up|come up|comes up|coming up|bring up|brings up"
+                    r"|discussed?|discuss(?:es|ing)|brought up|talk(?:ed|s|ing)? about))\b"),
 )  # fmt: skip
 _COMPILED = tuple((cue, re.compile(pattern)) for cue, pattern in _PATTERNS)
 _QUOTES = tuple(
@@ -209,8 +223,8 @@ _QUOTES = tuple(
         r"|negative|positive))* (?P<subject>(?:our |the |all |any |some |most )*"
         r"(?:customers?|clients?|accounts?|users?|buyers?|prospects?|people|they|companies|[^ ]+(?: "
         r"[^ ]+){0,4}?)) (?:been )?"
-        rf"{_SAYING}(?: (?:us|to us|most|lately))?(?P<about> (?:about|on|regarding|of|concerning|with|for) "
-        rf"(?P<words>.+))?$",
+        rf"{_SAYING}(?: (?:us|to us|most|lately))?(?P<about> (?:about|on|regarding|of|concerning|with|for)"
+        rf"(?: (?P<words>.+?))?)?{_IN_TALKS}$",
         rf"\b(?:who|(?:has|have|did) (?:any(?:one|body)|some(?:one|body)|a customer|(?:any |our )?customers?)) "
         rf"(?:has |have |ever )?{_MENTIONING} (?P<about>(?:about |on |of |for )?(?P<words>.+))$",
         rf"\b(?:which|what|any) (?:customers?|accounts?|clients?|people) (?:have )?{_MENTIONING} "

@@ -60,6 +60,12 @@ def quarter_of(number: int, year: int | None, calendar: Calendar, *, is_last_yea
     return calendar.quarter(start)
 
 
+def _quarter_spelled(text: str) -> str:
+    """`the second quarter` is `q2`."""
+    names = {"first": 1, "second": 2, "third": 3, "fourth": 4}
+    return re.sub(r"(?:the )?(\w+) quarter", lambda match: f"q{names[match[1]]}", text)
+
+
 def month_number(word: str) -> int:
     return next(place for place, name in enumerate(MONTHS, start=1) if name[:3] == word[:3])
 
@@ -73,6 +79,9 @@ def dated(text: str, calendar: Calendar) -> Span:
         unit: Unit = match[2]  # type: ignore[assignment]
         span = calendar.back(unit, 1 if " last " in text else 0)
         return calendar.of_day(span.end if match[1] == "end" else span.start)
+    if match := re.fullmatch(r"(end|start|beginning) of (.*(?:q[1-4]|quarter)(?: 20\d{2})?|20\d{2})", text):
+        whole = dated(_quarter_spelled(match[2]), calendar)
+        return calendar.of_day(whole.end if match[1] == "end" else whole.start)
     if match := re.fullmatch(r"(?:last|this|previous) (week|month|quarter|year)", text):
         unit = match[1]  # type: ignore[assignment]
         return calendar.back(unit, 0 if text.startswith("this") else 1)

@@ -19,6 +19,7 @@ INTENT_CUES = frozenset(
     {Cue.WHY, Cue.COMPARE, Cue.TREND, Cue.DEFINITION, Cue.FRESHNESS, Cue.HELP, Cue.OVERVIEW, Cue.COMPANY, Cue.QUOTES,
      Cue.CHANGE, Cue.BREAKDOWN, Cue.VERSUS}
 )  # fmt: skip
+_PRESENT = ("do we have", "are there", "have we got", "do we currently have")
 _ALONE = frozenset({Cue.HELP, Cue.FRESHNESS, Cue.COMPANY})
 
 
@@ -99,6 +100,12 @@ class Draft:
         return bool(is_ranked or (self.names and Cue.OVERVIEW in self.cues))
 
     @property
+    def speaks_of_now(self) -> bool:
+        """Whether it says by itself what it asks for, of the present: `how many open bugs do we have`."""
+        text = f" {' '.join(token.folded for token in self.tokens)} "
+        return bool(self.mentions) and any(f" {each} " in text for each in _PRESENT)
+
+    @property
     def is_follow_up(self) -> bool:
         """Whether it wants to be completed by what was asked before."""
         if self.leftovers:
@@ -119,7 +126,7 @@ def completed(earlier: Draft, later: Draft) -> Draft:
     if later.mentions and Cue.QUOTES not in later.cues:
         cues -= {Cue.OVERVIEW, Cue.COMPANY, Cue.QUOTES}
     is_trend = later.rhythm is not None or Cue.TREND in later.cues
-    time = later.times or (() if is_trend else earlier.times)
+    time = later.times or (() if is_trend or later.speaks_of_now else earlier.times)
     compared = later.compared or (earlier.compared if keeps_intent and not later.times else ())
     taken = {name.names[0].dimension for name in later.names}
     names = (*(use for use in earlier.names if use.names[0].dimension not in taken), *later.names)

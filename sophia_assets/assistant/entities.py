@@ -74,12 +74,16 @@ class NameIndex:
             if spelled != spoken and name.is_strong:
                 for form in _whole_forms(spelled, name):
                     index._add(index._whole, form, name)
+                for form in _part_forms(spelled, name, rare | set(spelled)):
+                    index._add(index._parts, form, name)
             for form in _whole_forms(spoken, name):
                 index._add(index._whole, form, name)
             for form in _part_forms(spoken, name, rare):
                 index._add(index._parts, form, name)
             if name.dimension in STRONG and name.dimension != "deal":
-                words.update(word for word in spoken if len(word) >= _SHORTEST_PART and word not in COMPANY_ENDINGS)
+                words.update(
+                    word for word in (*spoken, *spelled) if len(word) >= _SHORTEST_PART and word not in COMPANY_ENDINGS
+                )
         index.words = frozenset(words)
         return index
 

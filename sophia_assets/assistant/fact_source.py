@@ -69,6 +69,13 @@ class FactSource:
             )
         return self._denials[name] is None
 
+    @cached_property
+    def dimensions(self) -> frozenset[str]:
+        """By what the metrics that may be seen are known; whoever sees accounts sees of which country they are."""
+        seen = (metric for name, metric in self.catalog.metrics.items() if self.may_see(name))
+        found = {dimension for metric in seen for dimension in metric.dimensions}
+        return frozenset({*found, *(["country"] if "account" in found else [])})
+
     def metric(self, name: str) -> Metric:
         """A metric that may be seen and has data. Raises NotToBeSeen, NothingKnown."""
         if not self.may_see(name):

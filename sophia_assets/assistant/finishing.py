@@ -19,14 +19,19 @@ from sophia_assets.assistant.ground import Ground
 from sophia_assets.assistant.intents import Intents
 from sophia_assets.assistant.interface import Intent, NotRead, Reading
 from sophia_assets.assistant.metric_choice import Wanted, chosen
+from sophia_assets.assistant.metric_words import Mention
 from sophia_assets.assistant.time_reading import TimeRead, read_times
 from sophia_assets.assistant.vocabulary import (
     COMPANY_METRICS,
+    DIMENSION_STEMS,
     NAMED_BY,
     RANKED_BY,
+    SOONEST,
     TOPICS,
     WORD_CHOICES,
+    dimension_label,
 )  # fmt: skip
+from sophia_assets.assistant.words import stem
 from sophia_assets.metrics.catalog import Metric
 from sophia_assets.metrics.filters import Filter
 
@@ -143,6 +148,8 @@ class Finishing(Intents):
         dimension = self._dimension_of(intent, dimension, metrics)
         if intent in (Intent.DEFINITION,):
             return Reading(intent, metrics, assumptions=tuple(self.notes))
+        if self._asks_where() and dimension is None:
+            intent, dimension = self._where(intent, metrics)
         filters = self._filters(metrics, ())
         for metric in metrics:
             self._check_dimensions(self.ground.known.metrics[metric], dimension, filters)
@@ -167,7 +174,7 @@ class Finishing(Intents):
     ) -> tuple[Intent, str | None]:
         """The intent where the parts of the question have been read."""
         if intent is Intent.RANKING and dimension is None:
-            raise Unread(asking_back.ranked_by_what(self.draft, metrics, self.ground))
+            dimension = self._ranked_dimension(metrics, filters)
         if intent is Intent.COMPARISON:
             several = next((each for each in filters if len(each.names) > 1 and not each.is_excluded), None)
             if several and dimension is None:
@@ -177,6 +184,26 @@ class Finishing(Intents):
         if intent is Intent.TREND and dimension is not None:
             raise Unread(asking_back.trend_or_breakdown(self.draft, metrics, dimension, self.ground))
         return intent, dimension
+
+    def _ranked_dimension(self, metrics: Sequence[str], filters: Sequence[Filter]) -> str:
+        """What is ranked where only a metric is named: the one thing that it is told by. Raises Unread."""
+        told_by = list(self.ground.known.metrics[metrics[0]].breakdowns)
+        if len(told_by) != 1 or any(each.dimension == told_by[0] for each in filters):
+            raise Unread(asking_back.ranked_by_what(self.draft, metrics, self.ground))
+        self.notes.append(f"They are listed by {dimension_label(told_by[0])}.")
+        return told_by[0]
+
+    def _asks_where(self) -> bool:
+        return bool(self.draft.tokens) and self.draft.tokens[0].folded == "where" and not self.draft.names
+
+    def _where(self, intent: Intent, metrics: Sequence[str]) -> tuple[Intent, str | None]:
+        """`Where do deals get stuck`: in which stage; of what has none, no place is known. Raises Unread."""
+        metric = self.ground.known.metrics[metrics[0]]
+        if "stage" in metric.breakdowns and intent in (Intent.VALUE, Intent.RANKING):
+            return (Intent.BREAKDOWN if intent is Intent.VALUE else intent), "stage"
+        if intent is Intent.VALUE:
+            raise Unread(asking_back.no_dimension(metric, "country", self.draft, self.ground))
+        return intent, None
 
     def _dimension(self, intent: Intent) -> str | None:
         draft = self.draft
@@ -220,7 +247,7 @@ class Finishing(Intents):
             if mention.topic is not None and is_one_figure and said.lower() in WORD_CHOICES:
                 raise Unread(asking_back.several_figures(draft, said, WORD_CHOICES[said.lower()], self.ground))
             wanted = Wanted(
-                self._units(mention.tokens),
+                self._units(mention.tokens) | self._units_of_when(mention),
                 needed,
                 is_listing_deals=dimension == "deal"
                 and intent in (Intent.RANKING, Intent.BREAKDOWN)
@@ -232,7 +259,7 @@ class Finishing(Intents):
             )
             stems = (
                 self._content()
-                if len(draft.mentions) == 1 and self._units(())
+                if len(draft.mentions) == 1 and self._units(()) and not self._asks_when()
                 else [draft.tokens[place].stem for place in mention.tokens]
                 if mention.tokens and mention.tokens[-1] < len(draft.tokens)
                 else []
@@ -249,10 +276,23 @@ class Finishing(Intents):
                 self.notes.append(choice.note)
             if choice.metric not in found:
                 found.append(choice.metric)
+        self._check_counted(found)
         for name in found:
             if name not in self.ground.catalog.metrics:
                 raise Unread(asking_back.unusable(name, self.ground))
         return tuple(found)
+
+    def _check_counted(self, metrics: Sequence[str]) -> None:
+        """Raises Unread where a number of one thing is wanted, and the metric counts another: customers, not deals."""
+        tokens = self.draft.tokens
+        for place in range(2, len(tokens)):
+            if (tokens[place - 2].folded, tokens[place - 1].folded) != ("how", "many"):
+                continue
+            noun = DIMENSION_STEMS.get((tokens[place].stem,))
+            for metric in (self.ground.known.metrics[name] for name in metrics):
+                counted = DIMENSION_STEMS.get((stem(metric.counts or "-"),))
+                if noun and counted and noun != counted and metric.unit == "count":
+                    raise Unread(asking_back.counts_others(metric, tokens[place].text))
 
     def _content(self) -> list[str]:
         """What the whole question is about, by stems; those of a lone mention first."""
@@ -275,10 +315,27 @@ class Finishing(Intents):
             units.discard("count")
         return frozenset(units)
 
+    def _asks_when(self) -> bool:
+        words = [token.folded for token in self.draft.tokens]
+        return words[:1] == ["when"] or any(word in SOONEST for word in words)
+
+    def _units_of_when(self, mention: Mention) -> frozenset[str]:
+        """`When does an account renew`: what is a time of those that may be meant, where there is one."""
+        stems = [self.draft.tokens[place].stem for place in mention.tokens if place < len(self.draft.tokens)]
+        names = (*mention.candidates, *self.ground.metric_words.related(stems))
+        has_time = any(self.ground.known.metrics[name].unit == "days" for name in names)
+        return frozenset({"days"}) if has_time and self._asks_when() else frozenset()
+
     def _default_metric(self, intent: Intent, dimension: str | None) -> str:
         draft = self.draft
         named = [use.names[0].dimension for use in draft.names]
-        if intent in (Intent.RANKING, Intent.BREAKDOWN) and dimension and (draft.order or draft.limit):
+        is_bare_who = self._is_who() and draft.order in ("best", "worst")
+        if (
+            intent in (Intent.RANKING, Intent.BREAKDOWN)
+            and dimension
+            and (draft.order or draft.limit)
+            and not is_bare_who
+        ):
             metric = RANKED_BY.get(dimension)
             if metric and metric in self.ground.catalog.metrics:
                 self.notes.append(f"They are ranked by {self.ground.known.metrics[metric].spoken}.")
@@ -322,7 +379,7 @@ class Finishing(Intents):
         if len(names) > 1:
             raise Unread(asking_back.which_name(use, names, self.draft))
         if not use.is_whole and names[0].name.lower() != use.said.lower():
-            self.notes.append(f"“{use.said}” is taken as {names[0].name}.")
+            self.notes.append(f"“{use.said}” is taken as {names[0].name.removesuffix('.')}.")
         if len(names[0].ids) > 1 and names[0].dimension in ("account", "deal"):
             self.notes.append(f"{len(names[0].ids)} are called {names[0].name}; all of them are counted.")
         return names[0]

@@ -49,7 +49,7 @@ def _ideas(asked: Asked) -> Iterator[str]:
     intent, name = asked.reading.intent, metric.label
     dimension = _dimension(metric, asked.reading)
     if intent is not Intent.EXPLANATION and metric.dimensions:
-        yield f"Why did {name} change?"
+        yield f"Why did {metric.spoken} change?"
     if intent is not Intent.TREND and metric.series:
         yield f"{name} trend by month" if "month" in metric.series else f"{name} trend by {metric.series[0]}"
     if intent not in (Intent.BREAKDOWN, Intent.RANKING) and dimension:
@@ -57,8 +57,8 @@ def _ideas(asked: Asked) -> Iterator[str]:
     if intent in (Intent.BREAKDOWN, Intent.RANKING) and dimension:
         yield f"Top 3 {saying.plural(dimension)} by {name}"
     if intent is not Intent.VALUE:
-        yield f"What is {name}?" if not metric.plural else f"What are {name}?"
-    yield f"How is {name} defined?"
+        yield f"What {'are' if metric.plural else 'is'} {metric.spoken}?"
+    yield f"How {'are' if metric.plural else 'is'} {metric.spoken} defined?"
 
 
 def _dimension(metric: Metric, reading: Reading) -> str | None:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from sqlglot.expressions import Query
     from sqlglot.optimizer.scope import Scope
 
-MOST_CHARACTERS = 10_000
+MOST_CHARACTERS = 4_000
+"""So many the audit trail keeps of a statement: what is run is recorded whole."""
 MOST_ROWS = 1_000
 _MOST_NODES = 3_000
 

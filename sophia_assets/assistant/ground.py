@@ -7,8 +7,8 @@ Belongs here: reading the names from the models, once for each of their versions
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 from threading import Lock
@@ -20,12 +20,15 @@ from sophia_assets.assistant.entities import Name, NameIndex
 from sophia_assets.assistant.metric_words import MetricWords
 from sophia_assets.assistant.spelling import Spelling
 from sophia_assets.metrics.catalog import Catalog, load_catalog
+from sophia_assets.plain_text import visible
 
 if TYPE_CHECKING:
     from sophia_assets.settings import Settings
     from sophia_assets.warehouse.reading import Reading
 
-_KEPT = 4
+_KEPT = 8
+#: So many kinds of limited readers are kept of one state.
+_KEPT_READERS = 32
 _ACCOUNTS = "marts.accounts"
 
 
@@ -44,12 +47,15 @@ class Ground:
     names: NameIndex
     accounts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     deals: Mapping[str, str] = field(default_factory=dict)
+    _readers: dict[object, Ground] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def of(cls, reading: Reading, settings: Settings) -> Ground:
-        """The ground of a state of the warehouse; made once for each version of it."""
+        """The ground of a state of the warehouse; made once for each version of it, as each role reads it."""
         fiscal = settings.fiscal_year_start_month
-        key = (reading.version, reading.day, fiscal, tuple(reading.catalog.metrics), id(type(reading)))
+        # Where the warehouse itself knows roles, they may read other names.
+        role = getattr(reading, "role", "")
+        key = (role, reading.version, reading.day, fiscal, tuple(reading.catalog.metrics), id(type(reading)))
         with _lock:
             if key not in _grounds:
                 while len(_grounds) >= _KEPT:
@@ -71,6 +77,37 @@ class Ground:
     def spelling(self) -> Spelling:
         """The words that are known, for typing errors."""
         return Spelling(self.metric_words.words, self.names.words, self.metric_words.described)
+
+    def seen_by(self, dimensions: Collection[str], rows: RowScope) -> Ground:
+        """The same for a reader who sees these dimensions of these rows: other names are unknown to it.
+
+        So nothing that is said of a question, be it a refusal or a typing error that is put right, tells whether there
+        is somebody of that name. Made once for each kind of reader.
+        """
+        key = (frozenset(dimensions), tuple((name, tuple(values)) for name, values in rows.canonical()))
+        with _lock:
+            found = self._readers.pop(key, None)
+        found = found or self._narrowed(key[0], rows)
+        with _lock:
+            self._readers[key] = found
+            while len(self._readers) > _KEPT_READERS:
+                self._readers.pop(next(iter(self._readers)))
+        return found
+
+    def _narrowed(self, dimensions: frozenset[str], rows: RowScope) -> Ground:
+        own = (self._own(name, rows) for name in self.names.names if name.dimension in dimensions)
+        kept = [name for name in own if name is not None]
+        if kept == list(self.names.names):
+            return self
+        made = replace(self, names=NameIndex.of(kept))
+        # What metrics are called is the same for everybody, and takes a while to gather.
+        made.__dict__["metric_words"] = self.metric_words
+        return made
+
+    def _own(self, name: Name, rows: RowScope) -> Name | None:
+        """The name with those of its ids that a reader may hear of; None where there is none."""
+        ids = tuple(each for each in name.ids if self.visible(replace(name, ids=(each,)), rows))
+        return name if ids == name.ids else replace(name, ids=ids) if ids else None
 
     def visible(self, name: Name, rows: RowScope) -> bool:
         """Whether a reader limited to some accounts may hear of a name: of accounts and deals only its own."""
@@ -128,13 +165,18 @@ def _names(reading: Reading) -> list[Name]:
     rows = reading.query(" UNION ALL ".join(parts)).rename_columns(["table_name", "dimension", "id", "name"])
     tables: dict[tuple[str, str], dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for row in rows.to_pylist():
-        name = " ".join((row["name"] or "").split())
+        name = _plain(row["name"])
         if name:
             tables[(row["dimension"], name)][row["id"]].add(row["table_name"])
     return [
         Name(dimension, tuple(sorted(ids)), name, frozenset(table for found in ids.values() for table in found))
         for (dimension, name), ids in tables.items()
     ]
+
+
+def _plain(name: str | None) -> str:
+    """A name on one line, without what nobody sees: nobody types that, and answers repeat names."""
+    return " ".join(visible(name or "").split())
 
 
 def _merged(names: Iterable[Name]) -> list[Name]:
@@ -163,7 +205,7 @@ def _accounts(reading: Reading) -> tuple[dict[str, dict[str, str]], list[Name]]:
         }
         for row in columns
     }
-    names = [(" ".join((row["account"] or "").split()), str(row["account_id"])) for row in columns]
+    names = [(_plain(row["account"]), str(row["account_id"])) for row in columns]
     countries = _countries({each["country"] for each in accounts.values()})
     return accounts, [
         *(Name("account", (held,), name, frozenset({_ACCOUNTS})) for name, held in names if name),

@@ -120,6 +120,7 @@ def _of_unit(
         if unit == "usd" and all(catalog.metrics[name].unit in ("usd", "score", "number") for name in candidates):
             continue
         related = _related(stems, unit, catalog, words)
+        related = [name for name in related if catalog.metrics[name].unit == unit] or related
         if unit == "mean" and not related and all(has_unit(catalog.metrics[name], "score") for name in candidates):
             continue
         if len(related) == 1:

@@ -22,6 +22,7 @@ from sophia_assets.assistant.vocabulary import (
     GAINING,
     NAMED_BY,
     ORDERS,
+    OWNER_QUALITIES,
     PAST,
     QUALITIES,
     QUALITY_NOUNS,
@@ -35,6 +36,7 @@ _BARRIERS = word_set("and or vs versus with than by per against compared plus , 
 _BETWEEN_METRICS = word_set("and or , vs versus with plus against than ; : /")
 _TALK = word_set("hear talk speak discuss raise bring complain mention customer come up account people")
 _JOINING = _BETWEEN_METRICS | word_set("compared compare to from between")
+_JOINING_LIKE = word_set("and or vs versus than against")
 _SEPARATORS = _BETWEEN_METRICS - {"with", "than"}
 _DEGREES = word_set("how most least less more so very")
 _MOST_SINGLES = 3
@@ -55,7 +57,8 @@ class MetricTaking(Taking):
         nouns = {place for place, by in self.used.items() if by == "noun"}
         for place in sorted(self.free | nouns):
             token = self.tokens[place]
-            metric = QUALITIES.get(token.stem)
+            is_of_people = any(noun.dimension == "owner" for noun in self.nouns)
+            metric = (OWNER_QUALITIES if is_of_people else {}).get(token.stem) or QUALITIES.get(token.stem)
             before = self.tokens[place - 1].folded if place else ""
             is_said = token.folded in ORDERS or token.folded in QUALITY_NOUNS
             asks = before in _DEGREES or (not is_first and is_said)
@@ -118,14 +121,42 @@ class MetricTaking(Taking):
             said = " ".join(self.tokens[place].text for place in left)
             self.notes.append(f"“{said}” is taken as {metric.spoken}.")
 
+    def _take_elided(self) -> None:
+        """`Bugs fixed vs reported`, `new and existing business`: a word leaves out the noun that it shares."""
+        for place in self._free_words():
+            for mention in list(self.mentions):
+                start, end = sorted((place, mention.tokens[0]))
+                if not any(token.folded in _JOINING_LIKE for token in self.tokens[start:end]):
+                    continue
+                word = self.tokens[place].stem
+                shared = [self.tokens[each].stem for each in mention.tokens]
+                found = {name for stem in shared for name in self._words.named({stem, word})}
+                if len(found) == 1 and place in self.free and not found & set(mention.candidates):
+                    self._take([place], "metric")
+                    self.mentions.append(Mention((place,), (min(found),)))
+
+    def _drop_speakers(self, head: Noun) -> None:
+        """In `which topics do customers bring up`, customers are who speaks, and no figure."""
+        is_talk = Cue.MENTIONED in self.cues or any(self.tokens[place].stem in _TALK for place in self.free)
+        if head.dimension not in NAMED_BY or not is_talk:
+            return
+        for mention in list(self.mentions):
+            if all(DIMENSION_STEMS.get((self.tokens[place].stem,)) == "account" for place in mention.tokens):
+                self.mentions.remove(mention)
+
+    def _joins_figures(self, place: int) -> bool:
+        """Whether a free word stands between figures, and not between two names."""
+        beside = {self.used.get(place - 1), self.used.get(place + 1)}
+        return place in self.free and self.tokens[place].folded in _BETWEEN_METRICS and beside != {"name"}
+
     def _reduce(self) -> None:
         """Mentions that are one noun phrase become the one metric that all of its words are about."""
         head = next((noun for noun in self.nouns if noun.is_head), None)
+        if head:
+            self._drop_speakers(head)
         if head and len(self.mentions) + len(self._free_words()) > 1:
             self._drop_heads(head)
-        if any(
-            self.tokens[place].folded in _BETWEEN_METRICS for place in range(len(self.tokens)) if place in self.free
-        ) or (self.cues & {Cue.COMPARE, Cue.VERSUS}):
+        if any(map(self._joins_figures, range(len(self.tokens)))) or (self.cues & {Cue.COMPARE, Cue.VERSUS}):
             self.mentions = reduced(self.mentions, self.tokens, self._words, is_one=False)
         else:
             self.mentions = reduced(self.mentions, self.tokens, self._words, is_one=True)

@@ -203,6 +203,12 @@ class MetricWords:
         """The metrics that all of the stems are about, by their names and descriptions."""
         return tuple(name for name, about in self.about.items() if set(stems) <= about)
 
+    def named(self, stems: Collection[str]) -> tuple[str, ...]:
+        """The metrics one of whose names says just these stems, in any order."""
+        found = self.loose.get(frozenset(stems), [])
+        nearest = min((tier for tier, _ in found), default=0)
+        return tuple(name for tier, name in found if tier == nearest)
+
     def related(self, stems: Collection[str]) -> tuple[str, ...]:
         """The metrics one of whose names says these stems, and no more but a unit: `bug` has `share of bugs`."""
         wanted = frozenset(stems)

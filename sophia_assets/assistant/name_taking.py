@@ -18,12 +18,14 @@ from sophia_assets.assistant.vocabulary import (
     FUNCTION_WORDS,
     NUMBER_WORDS,
     SIBLINGS,
+    SOONEST,
 )  # fmt: skip
 from sophia_assets.assistant.words import Token
 from sophia_assets.insight.lexicon import word_set
 
 _MOST_LISTED = 100
 
+_OWNING = word_set("my our your his her their the this that each every which a")
 _BEFORE_NAMES = word_set("of for in on about with regarding")
 
 
@@ -87,7 +89,7 @@ class NameTaking(MetricTaking):
                 self._use_name(each, names)
             elif not are_sure:
                 fitting = tuple(name for name in each.names if self._fits(name))
-                if fitting and not self._is_small(each):
+                if fitting and not self._is_small(each) and not self._is_a_noun(each):
                     self._use_name(each, fitting)
 
     def _noun_beside(self, found: Found) -> str | None:
@@ -128,6 +130,13 @@ class NameTaking(MetricTaking):
         metrics += [self.ground.known.metrics[each] for each in siblings if each in self.ground.known.metrics]
         return any(name.dimension in metric.dimensions and metric.table in name.tables for metric in metrics)
 
+    def _is_a_noun(self, found: Found) -> bool:
+        """Whether a name is also what a dimension is called, and is said as such: `my team` is no plan of that name."""
+        first = found.tokens[0]
+        before = self.tokens[first - 1].folded if first else ""
+        is_noun = tuple(self.tokens[place].stem for place in found.tokens) in DIMENSION_STEMS
+        return is_noun and before in _OWNING and not self.tokens[first].is_capital
+
     def _is_small(self, found: Found) -> bool:
         return all(self.tokens[place].folded in FUNCTION_WORDS for place in found.tokens)
 
@@ -137,6 +146,8 @@ class NameTaking(MetricTaking):
         self.nouns = [noun for noun in self.nouns if not noun.is_grouping or self._may_group(noun)]
         self.unknown_dimension = spotted.unknown
         self._take(spotted.tokens, "noun")
+        if any(self.tokens[place].folded in SOONEST for place in spotted.tokens):
+            self.units.add("days")
 
     def _may_group(self, noun: Noun) -> bool:
         """Whether a noun in a metric's own name asks for a breakdown as well: `conversations by topic` does."""

@@ -19,6 +19,8 @@ _BETWEEN = word_set("the our all different individual each every single of its")
 _ASKING = word_set("which what whose list")
 _RANKS = word_set("top best bottom worst")
 _PERSONS = ("owner", "account")
+_COMPARATIVES = ("better", "worse")
+_SAID_AS_SUPERLATIVE = {"less": "smallest", "more": "largest"}
 _LONGEST_NOUN = 4
 
 
@@ -44,7 +46,9 @@ def nouns_in(tokens: Sequence[Token], used: Mapping[int, str], *, is_spread: boo
         word = token.folded
         if word in _BY or word in _EACH or (is_spread and word in ("over", "into")):
             _grouping(tokens, used, place, found)
-        elif word in ORDERS and used.get(place) != "metric":
+        elif word in _COMPARATIVES and used.get(place) == "cue":
+            continue
+        elif (word in ORDERS or _is_superlative(tokens, place)) and used.get(place) != "metric":
             _order(tokens, used, place, found)
         elif word in _ASKING:
             _asked(tokens, used, place, found)
@@ -97,9 +101,16 @@ def _more_groupings(tokens: Sequence[Token], place: int, found: Nouns) -> None:
 
 
 def _order(tokens: Sequence[Token], used: Mapping[int, str], place: int, found: Nouns) -> None:
-    found.order = found.order or ORDERS[tokens[place].folded]
+    found.order = found.order or ORDERS.get(tokens[place].folded) or _SAID_AS_SUPERLATIVE[tokens[place].folded]
     found.tokens.add(place)
     _head_after(tokens, used, place + 1, found)
+
+
+def _is_superlative(tokens: Sequence[Token], place: int) -> bool:
+    """`The less used` and `used the less` are said for the least used, but not `less than`."""
+    if tokens[place].folded not in _SAID_AS_SUPERLATIVE or not place or tokens[place - 1].folded != "the":
+        return False
+    return all(token.folded != "than" for token in tokens[place + 1 :])
 
 
 def _asked(tokens: Sequence[Token], used: Mapping[int, str], place: int, found: Nouns) -> None:

@@ -91,8 +91,8 @@ def when(fact: Fact, day: date) -> str:
 
 
 def moves(fact: Fact) -> bool:
-    """Whether a fact went up or down by an amount that shows."""
-    return fact.direction in ("up", "down") and bool(fact.delta_display)
+    """Whether a fact went up or down by an amount that shows, in what it was and in what it is."""
+    return fact.direction in ("up", "down") and bool(fact.delta_display) and fact.display != fact.previous_display
 
 
 def since(fact: Fact) -> str:
@@ -123,6 +123,8 @@ def compared(fact: Fact) -> str:
         return ""
     if not moves(fact):
         unmoved = f", {slot(fact, 'direction')} from {slot(fact, 'previous')} {since(fact)}"
+        if fact.direction in ("up", "down") and fact.display == fact.previous_display:
+            return f", about the same as {since(fact)}"
         return unmoved if fact.direction == "flat" else ""
     by = "change" if by_change(fact) else "delta"
     return f", {slot(fact, 'direction')} {slot(fact, by)} from {slot(fact, 'previous')} {since(fact)}"

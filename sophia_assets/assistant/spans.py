@@ -24,6 +24,7 @@ from sophia_assets.assistant.time_words import (
     read_named_unit,
     read_next_units,
     read_now,
+    read_numbered_month,
     read_quarter,
     read_range,
     read_relative_day,
@@ -35,6 +36,7 @@ from sophia_assets.assistant.time_words import (
     read_to_date,
     read_unit_before,
     read_until,
+    read_week_number,
     read_week_of,
     read_year,
 )
@@ -163,8 +165,8 @@ _PATTERNS = _compiled(
         read_to_date,
     ),
     (
-        rf"(?:in |over |during |for |within )?(?:the )?(?:last|past|previous|prior|trailing|preceding) (?:full "
-        rf")?{_COUNT} "
+        rf"(?:since |(?:(?:in|over|during|for|within) )?(?:the )?(?:last|past|previous|prior|trailing|preceding) )"
+        rf"(?:full )?{_COUNT} "
         rf"(?:full |calendar |business )?{_UNIT}",
         read_last_units,
     ),
@@ -190,11 +192,18 @@ _PATTERNS = _compiled(
         read_month,
     ),
     (
-        rf"(?:last |this )?(?P<month>(?!may|mar |march|dec |sep |jan |oct |jun ){MONTH})(?: (?P<year>20\d{{2}})| "
+        rf"(?:last |this )?(?P<month>(?!(?:may|mar|march|jan|dec|jun)(?! (?:vs|versus|and|to|compared"
+        rf"|against|than))){MONTH})(?: (?P<year>20\d{{2}})| "
         rf"(?P<lastyear>(?:of )?last year))?",
         read_month,
     ),
     (rf"(?P<month>{MONTH}) (?P<year>20\d{{2}})", read_month),
+    (r"(?:in |during |for |of )?(?P<numbered>20\d{2}-\d{2}|\d{1,2}/20\d{2})", read_numbered_month),
+    (
+        r"(?:in |during |for |of )?(?:the )?(?:(?:calendar |iso )?(?:week|wk) (?:number |no |nr )?|[ck]?w ?)"
+        r"(?P<n>\d{1,2})(?: (?:of )?(?P<year>20\d{2}))?",
+        read_week_number,
+    ),
     (
         rf"(?:on |at )?(?P<date>\d{{4}}-\d{{2}}-\d{{2}}|(?:the )?{DAY} (?:of )?{MONTH}(?: 20\d{{2}})?"
         rf"|{MONTH} (?:the )?{DAY}(?: 20\d{{2}})?|(?:last )?(?:{'|'.join(WEEKDAYS)}))",
@@ -202,7 +211,8 @@ _PATTERNS = _compiled(
     ),
     (
         rf"(?:at |by )?(?P<date>(?:the )?(?:end|start|beginning) of (?:(?:the|this|last) (?:week|month|quarter|year)"
-        rf"|{MONTH}(?: 20\d{{2}})?))",
+        rf"|{MONTH}(?: 20\d{{2}})?|q[1-4](?: 20\d{{2}})?|(?:the )?(?:first|second|third|fourth) quarter(?: 20\d{{2}})?"
+        rf"|20\d{{2}}))",
         read_as_of,
     ),
     (rf"(?:between|from) (?P<first>{DATE}) (?:and|to|until|till|through|thru|-) (?P<last>{DATE})", read_range),

@@ -20,6 +20,7 @@ from sophia_assets.assistant.vocabulary import (
     OTHER_WORDS,
     PRONE_WORDS,
     UNIT_NAMES,
+    UNIT_SPOKEN,
 )  # fmt: skip
 from sophia_assets.assistant.words import Token, folded_of, stem
 from sophia_assets.insight.lexicon import word_set
@@ -86,6 +87,7 @@ class Spelling:
                 *self.right,
                 *_SHORT_TIMES,
                 *NUMBER_WORDS,
+                *UNIT_SPOKEN,
                 *FUNCTION_WORDS,
                 *EVERYDAY,
                 *OTHER_WORDS,
@@ -96,7 +98,7 @@ class Spelling:
 
     @cached_property
     def _known_stems(self) -> frozenset[str]:
-        return frozenset(stem(word) for word in self.known)
+        return frozenset(stem(word) for word in self.known - (self.names - self.words))
 
     @cached_property
     def _candidates(self) -> list[str]:
@@ -143,7 +145,7 @@ class Spelling:
     def _may_be(self, word: str, candidate: str, distance: int) -> bool:
         """A short word is another one only by swapped, lacking or doubled letters: `deals` is no error for `meals`."""
         if len(candidate) >= _LONG:
-            return not _is_other_form(word, candidate)
+            return (candidate in self.names and candidate not in self.words) or not _is_other_form(word, candidate)
         return distance == 1 and (len(word) != len(candidate) or sorted(word) == sorted(candidate))
 
 

@@ -12,6 +12,7 @@ from datetime import timedelta
 
 from sophia_assets.assistant import cues as cue_words
 from sophia_assets.assistant.calendar_spans import Calendar
+from sophia_assets.assistant.courtesy import courtesies_in
 from sophia_assets.assistant.cues import Cue, CueFound, QuoteQuestion
 from sophia_assets.assistant.draft import Draft
 from sophia_assets.assistant.ground import Ground
@@ -26,6 +27,7 @@ from sophia_assets.assistant.vocabulary import (
     FUNCTION_WORDS,
     NAMED_BY,
     ORDERS,
+    UNIT_WORDS,
 )  # fmt: skip
 from sophia_assets.assistant.words import Line, Token
 from sophia_assets.insight.lexicon import word_set
@@ -41,6 +43,8 @@ _WORDS_OF_TALK = word_set(
     "customers client clients people word words single"
 ) - {"single"}
 _WHEN = word_set("most lately recently mostly usually best least")
+_NEWEST = word_set("last latest newest recent")
+_SOON = word_set("this morning afternoon evening today now first most right")
 _SMALL_AFTER_THAN = word_set("the a an in at of on for during we did was were it had our")
 
 
@@ -49,7 +53,8 @@ class Spotter(NameTaking):
 
     def draft(self) -> Draft:
         """Everything that was spotted."""
-        found = cue_words.cues_in(Line(self.tokens))
+        self._take_courtesies()
+        found = cue_words.cues_in(self._left())
         self._take_cues(each for each in found if each.cue in _FIRST)
         self._take_times()
         strong, weak = self._names_found()
@@ -73,6 +78,7 @@ class Spotter(NameTaking):
         self._take_qualities(is_first=False)
         self._take_numbers()
         self._take_singles()
+        self._take_elided()
         self._take_weak(weak, are_sure=False)
         self._prefer_names(weak)
         self._reduce()
@@ -81,6 +87,15 @@ class Spotter(NameTaking):
         self._take_small_words()
         self._take_partial()
         return self._made()
+
+    def _take_courtesies(self) -> None:
+        for tokens in courtesies_in(Line(self.tokens)):
+            if set(tokens) < set(range(len(self.tokens))):
+                self._take(tokens, "small")
+
+    def _left(self) -> Line:
+        """The words that no courtesy has taken."""
+        return Line(self.tokens, without={place for place, by in self.used.items() if by == "small"})
 
     def _take_cues(self, found: Iterable[CueFound]) -> None:
         for each in found:
@@ -93,13 +108,16 @@ class Spotter(NameTaking):
         """Words that end what a cue began."""
         if Cue.BREAKDOWN in self.cues:
             self._take([place for place in self.free if self.tokens[place].folded in ("down", "up", "out")], "cue")
+        if Cue.COMPANY in self.cues and not self.times:
+            self._take([place for place in self.free if self.tokens[place].folded in _SOON], "cue")
         for cue, name in ((Cue.DEFINITION, "definition"), (Cue.OVERVIEW, "overview"), (Cue.FRESHNESS, "freshness")):
             if cue in self.cues:
                 self._take([place for place in self.free if self.tokens[place].folded in CLOSING[name]], "cue")
 
     def _take_times(self) -> None:
         is_compared = any(token.stem == "compar" for token in self.tokens)
-        for time in times_in(self.line, self.ground.calendar, are_apart=is_compared):
+        line = Line(self.tokens, signs="-", without={place for place, by in self.used.items() if by == "small"})
+        for time in times_in(line, self.ground.calendar, are_apart=is_compared):
             if set(time.tokens) <= self.free:
                 self._take(time.tokens, "time")
                 self.times.append(time)
@@ -113,7 +131,8 @@ class Spotter(NameTaking):
     def _quotes(self, literal: Sequence[Mention]) -> QuoteQuestion | None:
         if any(token.folded in ("many", "often", "number") for token in self.tokens):
             return None
-        line = Line(self.tokens, without={place for time in self.times for place in time.tokens})
+        taken = {place for place, by in self.used.items() if by == "small"}
+        line = Line(self.tokens, without=taken | {place for time in self.times for place in time.tokens})
         for found in cue_words.quotes_in(line):
             nouns = [DIMENSION_STEMS.get((self.tokens[place].stem,)) for place in found.subject]
             if any(each in NAMED_BY for each in nouns):
@@ -137,7 +156,7 @@ class Spotter(NameTaking):
             if (
                 is_free
                 and token.folded not in FUNCTION_WORDS
-                and token.folded not in _WHEN
+                and token.folded not in _WHEN | _NEWEST
                 and token.folded not in _WORDS_OF_TALK
             ):
                 words.append(token.folded)
@@ -149,7 +168,7 @@ class Spotter(NameTaking):
         self._take_cues(each for each in cue_words.cues_in(Line(self.tokens)) if each.cue is Cue.FOLLOW)
         self._take_small_words()
         for place in sorted(self.free):
-            if self.tokens[place].folded in _WORDS_OF_TALK:
+            if self.tokens[place].folded in _WORDS_OF_TALK | _NEWEST:
                 self._take([place], "small")
         return self._made()
 
@@ -192,9 +211,20 @@ class Spotter(NameTaking):
 
     def _unknown_dimension(self) -> str | None:
         place = self.unknown_dimension
-        if place is None or place not in self.free:
-            return None
-        return self.tokens[place].text
+        if place is None or self.used.get(place, "supporting") != "supporting":
+            place = self._reduced_after_by()
+        return None if place is None else self.tokens[place].text
+
+    def _reduced_after_by(self) -> int | None:
+        """A word after "by" that was taken for a part of a metric and is none: `cycle time by engineer`."""
+        inside = {place for mention in self.mentions for place in mention.tokens}
+        for place in range(1, len(self.tokens)):
+            is_after = self.tokens[place - 1].folded in ("by", "per") and self.used.get(place - 1) == "small"
+            is_taken = self.used.get(place) in ("metric", "supporting") and place not in inside
+            stem = self.tokens[place].stem
+            if is_after and is_taken and stem not in UNIT_WORDS and (stem,) not in self._words.exact:
+                return place
+        return None
 
 
 def spotted(text: str, tokens: Sequence[Token], corrections: Sequence[Correction], ground: Ground) -> Draft:

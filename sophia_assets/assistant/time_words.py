@@ -165,6 +165,22 @@ def read_fiscal_year(match: re.Match[str], calendar: Calendar) -> Time:
     return Time((), calendar.year(date(year - (0 if month == 1 else 1), month, 1), is_fiscal=True))
 
 
+def read_numbered_month(match: re.Match[str], calendar: Calendar) -> Time:
+    """`2026-03` and `3/2026`."""
+    year, month = sorted(map(int, re.split("[-/]", match["numbered"])), reverse=True)
+    return Time((), calendar.month(date(year, month, 1)))
+
+
+def read_week_number(match: re.Match[str], calendar: Calendar) -> Time:
+    """`week 45`: a week of the ISO calendar, the newest one of that number that has begun."""
+    number = int(match["n"])
+    year = int(_in(match, "year") or calendar.day.isocalendar().year)
+    start = date.fromisocalendar(year, number, 1)
+    if start > calendar.day and not _in(match, "year"):
+        start = date.fromisocalendar(year - 1, number, 1)
+    return Time((), calendar.week(start))
+
+
 def read_year(match: re.Match[str], calendar: Calendar) -> Time:
     return Time((), calendar.year(date(int(_in(match, "year")), 6, 1)))
 

@@ -32,7 +32,8 @@ FUNCTION_WORDS = _words(
     "affected everyone everybody take takes taking took taken give gives gave given get got happen happened come "
     "came stand stands standing during over throughout between among across out up "
     "than one ones have been let go goes went being same quick quickly briefly short again only regarding "
-    "concerning terms respect look looks looking like"
+    "concerning terms respect look looks looking like gone become became enter entered "
+    "enters lately recently u ur pls plz thx gimme wanna"
 )
 """Words without a meaning of their own here; everything else has to be accounted for."""
 
@@ -103,6 +104,13 @@ DIMENSION_NOUNS: dict[str, tuple[str, ...]] = {
         "account executive",
         "account owner",
         "deal owner",
+        "csm",
+        "customer success manager",
+        "success manager",
+        "representative",
+        "ae",
+        "salesman",
+        "saleswoman",
         "colleague",
         "person",
         "people",
@@ -245,6 +253,7 @@ SIBLINGS: dict[tuple[str, str], str] = {
     ("calls", "topic"): "topic_conversations",
     ("conversations", "competitor"): "competitor_mentions",
     ("product_actions", "feature"): "feature_uses",
+    ("old_documents", "data_table"): "oldest_events",
 }
 """Which metric stands for another one where a dimension is wanted that the other lacks."""
 
@@ -275,6 +284,8 @@ QUALITIES: dict[str, str] = {
     for word in words.split()
 }
 """Adjectives that ask for a score: `how satisfied are`, `least healthy`."""
+OWNER_QUALITIES: dict[str, str] = {stem("active"): "sales_activities"}
+"""Those that say something else of people."""
 QUALITY_NOUNS = word_set("health")
 CONTRARY = word_set("unhealthy unhealthiest unhappy unhappiest dissatisfied")
 
@@ -300,6 +311,9 @@ ORDERS: dict[str, str] = {
     **dict.fromkeys(_words("fastest quickest"), "shortest"),
     **dict.fromkeys(_words("slowest"), "longest"),
 }  # fmt: skip
+
+SOONEST = _words("soonest earliest nearest")
+"""Words of order that ask for a time, whatever is ordered."""
 
 NUMBER_WORDS = {
     word: number
@@ -339,14 +353,16 @@ FOREIGN = {
 }  # fmt: skip
 
 #: Stems of words that say in which unit an answer is wanted.
-UNIT_WORDS: dict[str, str] = {
-    **{stem(word): "count" for word in ("number", "count", "quantity")},
-    **{stem(word): "usd" for word in ("value", "worth", "amount", "dollar", "usd", "sum", "$")},
-    **{stem(word): "percent" for word in ("rate", "share", "percentage", "percent", "ratio", "proportion", "fraction")},
-    **{stem(word): "days" for word in ("day", "days", "minute")},
-    **{stem(word): "mean" for word in ("average", "mean", "avg", "typical")},
-    stem("median"): "median",
+_UNITS: dict[str, tuple[str, ...]] = {
+    "count": ("number", "count", "quantity"),
+    "usd": ("value", "worth", "amount", "dollar", "usd", "sum", "$", "money"),
+    "percent": ("rate", "share", "percentage", "percent", "ratio", "proportion", "fraction"),
+    "days": ("day", "days", "minute"),
+    "mean": ("average", "mean", "avg", "typical"),
+    "median": ("median",),
 }
+UNIT_WORDS: dict[str, str] = {stem(word): unit for unit, words in _UNITS.items() for word in words}
+UNIT_SPOKEN = frozenset(word for words in _UNITS.values() for word in words)
 
 DIMENSION_STEMS: dict[tuple[str, ...], str] = {
     stems_of(noun): dimension for dimension, nouns in DIMENSION_NOUNS.items() for noun in nouns

@@ -15,7 +15,7 @@ from functools import lru_cache
 from sophia_assets.insight.lexicon import word_set
 
 _TOKEN = re.compile(
-    r"\d{4}-\d{2}-\d{2}|\d{1,2}[./]\d{1,2}[./]\d{2,4}|\d+(?:[.,]\d+)*%?(?![^\W_])|[^\W_]+(?:'[^\W\d_]+)*|[^\w\s]|_",
+    r"\d{4}-\d{2}-\d{2}|20\d{2}-(?:0[1-9]|1[0-2])(?![\d-])|(?:0?[1-9]|1[0-2])/20\d{2}(?!\d)|\d{1,2}[./]\d{1,2}[./]\d{2,4}|\d+(?:[.,]\d+)*%?(?![^\W_])|[^\W_]+(?:'[^\W\d_]+)*|[^\w\s]|_",
     re.UNICODE,
 )
 _CONTRACTIONS = {"'re": "are", "'ve": "have", "'ll": "will", "'d": "would", "'m": "am"}
@@ -30,7 +30,7 @@ _IRREGULAR = {
         "lose": "lost losing loses lose loss losses",
         "sell": "sold selling sells",
         "speak": "spoke spoken speaking speaks",
-        "pay": "paid paying pays payment payments",
+        "pay": "paid paying pays",
         "leave": "left leaving leaves leavers leaver",
         "grow": "grew grown growing grows growth",
         "fall": "fell fallen falling falls",

@@ -6,6 +6,7 @@ Belongs here: joining the protocol's own application to the web process. Does no
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -19,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from sophia_assets.access.principal import Principal
 from sophia_assets.errors import AccessDenied
 from sophia_assets.mcp_server.tools import build_server
+from sophia_assets.web.work import Overloaded
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -36,8 +38,12 @@ class ToolsOverHttp:
     its use, once.
     """
 
-    def __init__(self, desk: Desk, authenticate: Callable[[Request], Awaitable[Principal]]) -> None:
+    def __init__(
+        self, desk: Desk, authenticate: Callable[[Request], Awaitable[Principal]], *, at_once: int, waiting: int
+    ) -> None:
         self._authenticate = authenticate
+        self._turns = asyncio.Semaphore(at_once)
+        self._under_way, self._most = 0, at_once + waiting
         self._server = build_server(desk, _who_asks)
         # The Host header is checked by the web process, for all paths alike.
         security = TransportSecuritySettings(enable_dns_rebinding_protection=False)
@@ -54,8 +60,16 @@ class ToolsOverHttp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request of somebody who has shown who it is."""
         principal = await self._authenticate(Request(scope, receive))
+        if self._under_way >= self._most:
+            raise Overloaded
         inner = {**scope, "path": "/", "raw_path": b"/", "root_path": "", PRINCIPAL: replace(principal, channel="mcp")}
-        await self._app(inner, receive, send)
+        self._under_way += 1
+        try:
+            # The protocol's own threads are as many as it likes, and shared by the whole process.
+            async with self._turns:
+                await self._app(inner, receive, send)
+        finally:
+            self._under_way -= 1
 
 
 def _who_asks(context: Context[Any, Any]) -> Principal:

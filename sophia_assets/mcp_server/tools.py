@@ -23,12 +23,18 @@ from pydantic import Field
 from sophia_assets import __version__
 from sophia_assets.access.principal import Principal
 from sophia_assets.assistant.interface import MOST_CHARACTERS, MOST_TURNS, Question, answer_as_json
-from sophia_assets.errors import ConfigurationError, SophiaError
+from sophia_assets.errors import AccessDenied, BriefingMissing, ConfigurationError, SophiaError
 from sophia_assets.insight.kinds import DAILY, WEEKLY
+from sophia_assets.metrics.on_demand import Unmeasurable
+from sophia_assets.plain_text import visible
+from sophia_assets.warehouse.reading import QueryStopped
 
 if TYPE_CHECKING:
     from sophia_assets.desk import Desk
 
+#: Failures that speak of what was asked for alone.
+_TOLD = (AccessDenied, BriefingMissing, ConfigurationError, QueryStopped, Unmeasurable)
+_NOT_NOW = "This cannot be answered at present. Try again in a while."
 Identify = Callable[[Context[Any, Any]], Principal]
 """Who calls; raises AccessDenied for nobody."""
 
@@ -62,8 +68,12 @@ def _explained(work: Callable[_Given, _Answer]) -> Callable[_Given, _Answer]:
     def explained(*given: _Given.args, **named: _Given.kwargs) -> _Answer:
         try:
             return work(*given, **named)
+        except _TOLD as error:
+            raise ToolError(visible(str(error))) from None
         except SophiaError as error:
-            raise ToolError(str(error)) from None
+            # It may name machines, files and settings.
+            log.error("a tool could not answer: %s", error)
+            raise ToolError(_NOT_NOW) from None
         except Exception:
             log.exception("a tool failed")
             raise ToolError("This could not be answered; the reason is in the platform's log.") from None

@@ -24,6 +24,7 @@ from sophia_assets.metrics.facts import Fact, Period
 from sophia_assets.metrics.filters import Filter
 from sophia_assets.metrics.measuring import Measuring, divides_by_opening, opening
 from sophia_assets.metrics.on_demand import Unmeasurable, refuse_unfit
+from sophia_assets.plain_text import visible
 from sophia_assets.sources import registry
 from sophia_assets.warehouse.models import Model, load_models
 from sophia_assets.warehouse.reading import Reading
@@ -295,9 +296,9 @@ def _step(name: str, models: Mapping[str, Model], is_needed: bool) -> LineageSte
 def _cell(value: Any) -> Any:
     if value is None:
         return ""
-    text = str(value)
+    text = visible(value, keep="\t\r\n") if isinstance(value, str) else str(value)
     # A negative number is one, and no formula.
-    return f"'{text}" if isinstance(value, str) and text.startswith(_FORMULA) else text
+    return f"'{text}" if isinstance(value, str) and text.lstrip(" ").startswith(_FORMULA) else text
 
 
 def _filters(text: str) -> tuple[Filter, ...]:

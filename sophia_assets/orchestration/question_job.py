@@ -33,8 +33,10 @@ class QuestionConfig(dg.Config):
     description="Answers questions from the metric catalog, the newest briefing and the modelled data.",
 )
 def assistant_resource(context: dg.InitResourceContext) -> Any:
-    """The assistant of the run's services, which close it."""
-    return context.resources.services.assistant
+    """The assistant of the run's services, which close it, behind the desk that knows whether data may be read."""
+    from sophia_assets.desk import Desk
+
+    return Desk(context.resources.services)
 
 
 @dg.op(

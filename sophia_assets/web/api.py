@@ -15,8 +15,9 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
+from sophia_assets.access.policies import may_see_platform
 from sophia_assets.access.principal import Principal
-from sophia_assets.access.roles import ROLES, may_see_area
+from sophia_assets.access.roles import ROLES
 from sophia_assets.assistant.interface import MOST_CHARACTERS, MOST_TURNS, Answer, Question, answer_as_json
 from sophia_assets.insight.kinds import DAILY, WEEKLY
 from sophia_assets.web import schemas
@@ -134,7 +135,7 @@ async def status(request: Request, principal: CurrentPrincipal) -> Response:
     """How fresh every table is and how the breakers stand; a few seconds old at most."""
     state = state_of(request)
     found = await state.reads.run(state.board.read)
-    problems = found["problems"] if may_see_area(principal.role, "platform") else []
+    problems = found["problems"] if may_see_platform(principal) else []
     return as_json({**found, "problems": problems})
 
 
@@ -149,8 +150,8 @@ async def usage(
     request: Request, principal: CurrentPrincipal, days: Annotated[int, Query(ge=1, le=400)] = 7
 ) -> Response:
     """What this process served since it started, and what language models cost in so many days, with today."""
-    if not may_see_area(principal.role, "platform"):
-        raise Refused(403, "denied", f"the role {principal.role} does not see the platform", "Ask for another role")
+    if not may_see_platform(principal):
+        raise Refused(403, "denied", f"{principal.name} does not see the platform", "Ask for another role")
     state = state_of(request)
     models = await state.reads.run(_model_usage, state.services, days)
     return as_json({"served": state.counts.as_json(), "models": models})

@@ -77,8 +77,8 @@ def create_app(
         app.add_exception_handler(failure, _told)
     for router in (watching.router, api.router, evidence_api.router, logins.router, *_page_routers()):
         app.include_router(router)
-    app.state.tools = ToolsOverHttp(state.desk, current_principal)
-    app.add_route("/mcp", app.state.tools, methods=["GET", "POST", "DELETE"], include_in_schema=False)
+    app.state.tools = ToolsOverHttp(state.desk, current_principal, at_once=settings.threads, waiting=settings.waiting)
+    app.add_route("/mcp", app.state.tools, methods=["POST"], include_in_schema=False)
     describe(app)
     return app
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 router = APIRouter(include_in_schema=False)
 _USED = "This link has been used. Start `sophia serve` again for a new one, or log in with a token."
+_NO_LINK = "This link logs nobody in. Log in with a token."
 _WRONG = "This token is unknown, expired or disabled."
 
 
@@ -47,7 +48,7 @@ async def login_page(request: Request, next: str = "/", token: str = "") -> Resp
     state = state_of(request)
     target = safe_next(next)
     if token:
-        return await _log_in(request, state, token, target)
+        return await _log_in(request, state, token, target, by_link=True)
     if await find_session(state, request.cookies.get(cookie_name(request), "")):
         return RedirectResponse(target, 303)
     return _login_form(request, target)
@@ -85,8 +86,12 @@ async def log_out(request: Request) -> Response:
     return response
 
 
-async def _log_in(request: Request, state: WebState, token: str, target: str) -> Response:
-    """Opens a session for whoever has the token. Whatever session the browser had before ends."""
+async def _log_in(request: Request, state: WebState, token: str, target: str, *, by_link: bool = False) -> Response:
+    """Opens a session for whoever has the token. Whatever session the browser had before ends.
+
+    No user's token works in a link: another site's link would log its readers in as somebody else, who then sees in the
+    audit trail what they ask.
+    """
     started = perf_counter()
     if wait := state.limits.logins.take(audited_address(request)):
         raise too_many(wait)
@@ -98,10 +103,10 @@ async def _log_in(request: Request, state: WebState, token: str, target: str) ->
             return _login_form(request, target, _USED, 401)
         set_session(request, response, local, seconds)
         return response
-    user = await state.reads.run(state.services.users.with_token, token) if token else None
+    user = await state.reads.run(state.services.users.with_token, token) if token and not by_link else None
     if user is None:
         await _record(state, NOBODY, "login", "denied", request)
-        return _login_form(request, target, _WRONG, 401)
+        return _login_form(request, target, _NO_LINK if by_link else _WRONG, 401)
     await _record(state, user.principal("page"), "login", "allowed", request)
     if before := request.cookies.get(cookie_name(request), ""):
         await state.reads.run(state.services.sessions.close, before)

@@ -13,8 +13,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from sophia_assets.access.policies import may_see_platform
 from sophia_assets.access.principal import Principal
-from sophia_assets.access.roles import may_see_area
 from sophia_assets.web.state import state_of
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def render(request: Request, template: str, *, status_code: int = 200, **context
     """
     principal = principal_of(request)
     state = state_of(request)
-    sees_platform = principal is not None and may_see_area(principal.role, "platform")
+    sees_platform = principal is not None and may_see_platform(principal)
     everything = {
         "request": request,
         "nonce": nonce_of(request),
@@ -82,7 +82,7 @@ def navigation_for(principal: Principal | None, path: str) -> list[dict[str, Any
     if principal is None:
         return []
     entries = [("Briefing", "/"), ("Archive", "/briefings"), ("Ask", "/ask"), ("Figures", "/metrics-catalog")]
-    entries += [("Data", "/status"), *([("Usage", "/usage")] if may_see_area(principal.role, "platform") else [])]
+    entries += [("Data", "/status"), *([("Usage", "/usage")] if may_see_platform(principal) else [])]
     return [
         {"label": label, "path": where, "is_here": path == where or (where != "/" and path.startswith(f"{where}/"))}
         for label, where in entries

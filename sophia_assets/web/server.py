@@ -6,6 +6,7 @@ Belongs here: `sophia serve`. Does not belong here: what is served (`app`).
 from __future__ import annotations
 
 import signal
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
@@ -45,9 +46,13 @@ def serve(
     app = create_app(services, settings=settings, local=local, is_behind_proxy=is_behind_proxy)
     server = Server(configuration(app, settings, is_behind_proxy=is_behind_proxy, tls=tls))
     address = f"{'https' if tls else 'http'}://{_shown_host(settings.host)}:{settings.port}"
-    tell(f"Sophia: {address}  (Ctrl-C stops it)")
-    if local is not None:
-        tell(f"No user exists yet. This link logs you in once: {address}/login?token={local.token}")
+
+    def tell_where() -> None:
+        tell(f"Sophia: {address}  (Ctrl-C stops it)")
+        if local is not None:
+            tell(f"No user exists yet. This link logs you in once: {address}/login?token={local.token}")
+
+    server.on_listening = tell_where
     server.run()
 
 
@@ -127,7 +132,18 @@ def _shown_host(host: str) -> str:
 
 
 class Server(uvicorn.Server):
-    """Ends in order at SIGINT and SIGTERM, and is then done with them: uvicorn would raise them once more."""
+    """Ends in order at SIGINT and SIGTERM, and is then done with them: uvicorn would raise them once more.
+
+    `on_listening` is called as soon as it can be reached.
+    """
+
+    on_listening: Callable[[], None] | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """See uvicorn."""
+        await super().startup(sockets)
+        if self.started and self.on_listening:
+            self.on_listening()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -5,6 +5,7 @@ Belongs here: the process's own state. Does not belong here: users, sessions, da
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
@@ -38,6 +39,9 @@ class WebState:
     local: LocalLogin | None = None
     counts: Counts = field(default_factory=Counts)
     is_warm: bool = False
+    asking_store: asyncio.Lock = field(default_factory=asyncio.Lock)
+    reaches_store: bool = False
+    store_asked_at: float = float("-inf")
     desk: Desk = field(init=False)
     board: StatusBoard = field(init=False)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import Any
 
 import orjson
@@ -15,6 +16,7 @@ from sophia_assets.web.schemas import Standing, errors
 from sophia_assets.web.state import WebState, state_of
 
 router = APIRouter(tags=["watching"])
+_KEPT_SECONDS = 0.5
 
 
 @router.get("/healthz", response_model=Standing, operation_id="healthz", summary="Whether the process lives")
@@ -31,11 +33,22 @@ async def readyz(request: Request) -> Response:
     state = state_of(request)
     if not state.is_warm:
         raise unavailable("the data is being loaded")
-    try:
-        await state.reads.run(_ask_control_store, state)
-    except SophiaError:
-        raise unavailable("the control store cannot be reached") from None
+    if not await _reaches_store(state):
+        raise unavailable("the control store cannot be reached")
     return Response(orjson.dumps({"status": "ready"}), media_type="application/json")
+
+
+async def _reaches_store(state: WebState) -> bool:
+    """Whether the store answers, asked for all who want to know at once: anybody may ask, as often as they like."""
+    async with state.asking_store:
+        if monotonic() - state.store_asked_at > _KEPT_SECONDS:
+            try:
+                await state.reads.run(_ask_control_store, state)
+                state.reaches_store = True
+            except SophiaError:
+                state.reaches_store = False
+            state.store_asked_at = monotonic()
+        return state.reaches_store
 
 
 def _ask_control_store(state: WebState) -> Any:

@@ -3,9 +3,9 @@
 Belongs here: reading the files in `questions`, asking, and printing how it went. Does not belong here: what is right
 (`expectations`), or any knowledge of how questions are understood.
 
-Every third entry of a file is held out, and every entry of one that says `part: held_out`: understanding is improved on
-the misses of the others (`--part dev`), so that the score of the held out ones tells how questions that nobody has tried
-will be read.
+Every third entry of a file is held out, and every entry of a file that says `part: held_out`: understanding is
+improved on the misses of the others (`--part dev`), so that the score of the held out ones tells how questions that
+nobody has tried will be read.
 """
 
 from __future__ import annotations

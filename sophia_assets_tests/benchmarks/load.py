@@ -51,7 +51,7 @@ def measured(home: Path, users: int, seconds: int, llm: str) -> dict[str, Any]:
         environment = {**_plain_environment(), "SOPHIA_HOME": str(folder / "var")}
         if llm != "off":
             sandbox = stack.enter_context(
-                start_sandbox(SandboxConfig(faults=LLM[llm], limits=False, scale=0.05), wait_for="listening")
+                start_sandbox(SandboxConfig(faults=LLM[llm], limits=False, scale=0.2), wait_for="listening")
             )
             models = {k: v for k, v in sandbox.endpoints.env.items() if k.startswith(("OPENAI_", "ANTHROPIC_"))}
             environment |= {**models, "SOPHIA_WRITER": "anthropic", "SOPHIA_LLM_DAILY_BUDGET_USD": "1000"}

@@ -111,11 +111,15 @@ def _show(
     if last is None or last not in days:
         return _missing(request, principal, kind, day, role, days)
     edition = Edition(kind, last, role)
-    services.audit.record(principal, "briefing.read", f"{kind.folder or 'daily'}/{edition.day}/{role}", "allowed")
-    seal = pages.seal(edition)
+    seal, target = pages.seal(edition), f"{kind.folder or 'daily'}/{edition.day}/{role}"
     try:
         page = pages.open(edition, principal)
+        services.audit.record(principal, "briefing.read", target, "allowed")
+    except AccessDenied:
+        services.audit.record(principal, "briefing.read", target, "denied")
+        raise
     except ValueError:
+        services.audit.record(principal, "briefing.read", target, "failed")
         told = ("Its file cannot be read any more.", "Whoever runs Sophia can restore it, or write it again.")
         return _no_briefing(request, principal, f"{kind.title}, {day_phrase(edition.day)}", told)
     return _page(request, principal, page, seal, days)

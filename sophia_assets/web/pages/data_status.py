@@ -14,8 +14,8 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from sophia_assets.access.policies import may_see_platform
 from sophia_assets.access.principal import Principal
-from sophia_assets.access.roles import may_see_area
 from sophia_assets.insight.names import listed
 from sophia_assets.insight.rendering.evidence import local_time
 from sophia_assets.insight.slots import day_phrase
@@ -56,7 +56,7 @@ async def status_page(request: Request, principal: CurrentPrincipal) -> Response
 
 
 def _page(request: Request, principal: Principal, found: Mapping[str, Any], zone: ZoneInfo) -> HTMLResponse:
-    sees_platform = may_see_area(principal.role, "platform")
+    sees_platform = may_see_platform(principal)
     systems = [each for each in found["systems"] if each["system"] in registry.SYSTEMS]
     rows = [_system(each, found["tables"], zone) for each in sorted(systems, key=lambda each: not each["is_connected"])]
     dagster = state_of(request).settings.dagster_url if sees_platform else ""

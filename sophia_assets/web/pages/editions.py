@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -19,10 +19,10 @@ from urllib.parse import quote, urlencode
 import nh3
 from markupsafe import Markup
 
-from sophia_assets.access.policies import deny_metric
+from sophia_assets.access.policies import refuse_edition_holding
 from sophia_assets.access.principal import Principal
 from sophia_assets.control.published import Register
-from sophia_assets.errors import AccessDenied, ControlStoreUnavailable, EncryptionError, SophiaError
+from sophia_assets.errors import ControlStoreUnavailable, EncryptionError, SophiaError
 from sophia_assets.insight.archive import BriefingArchive
 from sophia_assets.insight.briefing import Briefing
 from sophia_assets.insight.evidence import is_kept, rebuilt
@@ -31,8 +31,6 @@ from sophia_assets.insight.rendering.evidence import local_time
 from sophia_assets.insight.rendering.html import shown
 from sophia_assets.insight.reverification import seal_findings
 from sophia_assets.insight.slots import day_phrase
-from sophia_assets.metrics.catalog import load_catalog
-from sophia_assets.warehouse.models import load_models
 from sophia_assets.web.page import environment
 
 if TYPE_CHECKING:
@@ -166,13 +164,13 @@ class Pages:
         more); ValueError where its files hold no briefing."""
         zone = self._services.settings.tzinfo
         page = self._laid_out.get(self._key(edition), lambda: _page(edition, self.content(edition), zone))
-        _check(page.metrics, principal)
+        refuse_edition_holding(principal, page.metrics)
         return page
 
     def bottom_line(self, edition: Edition, principal: Principal) -> str:
         """What an edition says first. Raises as `open` does; much quicker."""
         told, metrics = self._glanced.get(self._key(edition), lambda: _glance(self.content(edition)))
-        _check(metrics, principal)
+        refuse_edition_holding(principal, metrics)
         return told
 
     def content(self, edition: Edition) -> dict[str, Any]:
@@ -301,18 +299,6 @@ def _line(status: SourceStatus, zone: ZoneInfo) -> str:
         asked = f"; {status.not_asked}" if status.not_asked else ""
         return f"{name} is missing{since}{loaded}{asked}."
     return f"A part of {name} is held back: {len(status.held_back)} of its tables broke a rule."
-
-
-def _check(held: Collection[str], principal: Principal) -> None:
-    """Rights may have changed since the edition was written: what is denied now is not shown."""
-    metrics, models = load_catalog().metrics, load_models()
-    for name in sorted(held):
-        metric = metrics.get(name)
-        if metric is None or deny_metric(principal, metric, models):
-            raise AccessDenied(
-                f"this edition holds figures that the role {principal.role} does not see (any more)",
-                remedy="Ask for the figures that you may see",
-            )
 
 
 def role_words(role: str) -> str:

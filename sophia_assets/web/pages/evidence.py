@@ -87,15 +87,17 @@ def _of_fact(
 ) -> HTMLResponse:
     if kind not in KIND_NAMES:
         raise EvidenceInvalid("there is no such kind of briefing", remedy=f"Use one of {', '.join(KIND_NAMES)}")
-    if not may_read_edition(principal, role_named(role).name):
-        state_of(request).services.audit.record(principal, "evidence.read", fact_id[:200], "denied", {"edition": role})
-        raise AccessDenied(
-            f"the role {principal.role} reads its own edition only", remedy="An executive may read all editions"
-        )
-    edition = Edition(KIND_NAMES[kind], day, role)
+    edition = Edition(KIND_NAMES[kind], day, role_named(role).name)
     try:
+        if not may_read_edition(principal, role):
+            raise AccessDenied(
+                f"the role {principal.role} reads its own edition only", remedy="An executive may read all editions"
+            )
         pages_of(request).open(edition, principal)
         fact = _fact(pages_of(request).content(edition), fact_id)
+    except AccessDenied:
+        state_of(request).services.audit.record(principal, "evidence.read", fact_id[:200], "denied", {"edition": role})
+        raise
     except ValueError:
         raise BriefingMissing("this briefing cannot be read any more", remedy="Open another one") from None
     back = {"address": edition.address(principal.role), "label": edition.kind.covered(day)}

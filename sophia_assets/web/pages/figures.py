@@ -17,7 +17,6 @@ from markupsafe import Markup
 
 from sophia_assets.access import policies
 from sophia_assets.access.principal import Principal
-from sophia_assets.access.roles import may_see_area
 from sophia_assets.errors import AccessDenied, SophiaError
 from sophia_assets.insight.names import safe_name
 from sophia_assets.insight.rendering.evidence import comparison
@@ -29,6 +28,7 @@ from sophia_assets.metrics.facts import Fact, Period
 from sophia_assets.metrics.filters import Filter
 from sophia_assets.metrics.on_demand import Unmeasurable, measure
 from sophia_assets.metrics.periods import period_for
+from sophia_assets.plain_text import visible
 from sophia_assets.warehouse.models import load_models
 from sophia_assets.web.pages.cards import Column, heading, shown
 from sophia_assets.web.pages.data_status import last_day
@@ -80,7 +80,7 @@ def gather(
     shown_fact = told or fact
     drill, no_rows = _rows(desk, principal, evidence, rows) if not refusal or told else (None, refusal)
     steps = drill.lineage if drill else lineage_of(catalog.tables_of(metric), models)
-    dagster = services.settings.web.dagster_url if may_see_area(principal.role, "platform") else ""
+    dagster = services.settings.web.dagster_url if policies.may_see_platform(principal) else ""
     return Gathered(
         figure=_figure(catalog, metric, evidence, shown_fact, fact if told else None, reading, principal),
         drill=drill,
@@ -239,7 +239,7 @@ def _cell(value: object) -> str:
         return shown(float(value))
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M}"
-    return shown(value) or "\u2013"
+    return visible(shown(value)) or "\u2013"
 
 
 def _is_number(name: str, values: Sequence[object]) -> bool:

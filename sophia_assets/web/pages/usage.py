@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from sophia_assets.access.roles import may_see_area
+from sophia_assets.access.policies import may_see_platform
 from sophia_assets.control.schema import audit
 from sophia_assets.errors import AccessDenied
 from sophia_assets.insight.slots import day_phrase
@@ -34,7 +34,7 @@ _DAYS = 30
 @router.get("/usage")
 async def usage_page(request: Request, principal: CurrentPrincipal) -> Response:
     """Questions, cache hits, tokens and money. Raises AccessDenied for roles that do not see the platform."""
-    if not may_see_area(principal.role, "platform") or not principal.rows.is_everything:
+    if not may_see_platform(principal):
         raise AccessDenied(
             "usage is for roles that see the platform", remedy="The roles executive, analyst and auditor do"
         )

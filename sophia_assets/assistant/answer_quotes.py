@@ -120,7 +120,8 @@ def _add_quotes(
         )
         composed.citations.append(citation_of_quote(quote, name or system, (f"{quote.system}.{quote.object}",)))
     first = composed.rows[0]
-    whose = f" of {first['account']}" if first["account"] else ""
+    is_customer = found[0].said_by == "customer"
+    whose = f" {'at' if is_customer else 'with'} {first['account']}" if first["account"] else ""
     composed.plain.append(
         f"{_many(len(found))}{about}{asked.whole_scope} {when}. "
         f"{str(first['said_by'])[:1].upper()}{str(first['said_by'])[1:]}{whose} said on {first['date']} "

@@ -80,6 +80,8 @@ def _none_of_it(asked: Asked, metric: Metric, dimension: str) -> Composed:
     found.say(
         saying.stated(whole, asked.day, asked.scope), f"There is nothing to list by {saying.singular(dimension)}."
     )
+    # A bare zero is easily taken for more than it says: that no customer is below a score is not that none may leave.
+    found.plain_insights.append(f"By definition: {metric.description[:1].lower()}{metric.description[1:]}")
     return found
 
 

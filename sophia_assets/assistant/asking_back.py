@@ -77,10 +77,8 @@ def unjoined(draft: Draft, ground: Ground) -> NotRead:
 
 def counts_others(metric: Metric, wanted: str) -> NotRead:
     """A number of one thing is wanted of a metric that counts another."""
-    counted = f"{metric.counts}s"
-    return NotRead(
-        "clarify", f"The number of {wanted.lower()} is not told by that, only of {counted}.", (about(metric),)
-    )
+    label = f"{metric.spoken[:1].upper()}{metric.spoken[1:]}"
+    return NotRead("clarify", f"{label} counts {metric.counts}s, not {wanted.lower()}.", (about(metric),))
 
 
 def excluded_what(draft: Draft) -> NotRead:

@@ -22,12 +22,16 @@ _MORE_TO_COME = r"(?= (?:i|we|would|want|need|wonder|like|could|can|what|how|whi
 _PATTERNS = tuple(
     re.compile(pattern)
     for pattern in (
-        r"^(?:(?:good )?(?:morning|afternoon|evening)|good day|greetings|hi|hello|hey|dear)"
+        r"^(?:(?:good )?(?:morning|afternoon|evening)|good day|greetings|hi|hiya|hello|hey|dear)"
         r"(?: (?:there|sophia|team|all|everyone))?"
         r"(?= .)",
         rf"\b{_YOU} (?:please |kindly |possibly |perhaps )*(?:be (?:so|very) (?:kind|good|nice) (?:as )?to"
         r"|be able to|mind|do me (?:a|the) favou?r and)\b",
-        rf"\b{_YOU} (?:please |kindly )*(?:tell|show|give|let) (?:me|us)(?: (?:know|see|have))?\b",
+        rf"\b{_YOU} (?:please |kindly )*(?:(?:tell|show|give|let|provide|share with) (?:me|us)"
+        r"(?: (?:know|see|have|with))?|share|provide)\b",
+        r"\b(?:sorry|apologies) (?:to|for) (?:bother|disturb|bothering|disturbing|ask|asking)(?: (?:you|again))*"
+        r"(?: but)?\b",
+        r"\b(?:take|takes|took|taken|taking) place\b",
         rf"\b(?:{_YOU} )?(?:please |kindly )?(?:help|enable|allow|remind) (?:me|us)(?: to)? "
         rf"(?:understand|see|{_KNOW}|with|of|figure out|work out|make sense of)\b",
         rf"\b(?:i|we) (?:would|should) (?:really |very much |also |just )*(?:love|appreciate|be (?:glad|happy|grateful"

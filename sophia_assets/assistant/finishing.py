@@ -186,9 +186,10 @@ class Finishing(Intents):
         return intent, dimension
 
     def _ranked_dimension(self, metrics: Sequence[str], filters: Sequence[Filter]) -> str:
-        """What is ranked where only a metric is named: the one thing that it is told by. Raises Unread."""
-        told_by = list(self.ground.known.metrics[metrics[0]].breakdowns)
-        if len(told_by) != 1 or any(each.dimension == told_by[0] for each in filters):
+        """What is ranked where only a metric is named that has no figure of the whole: what it is told by."""
+        metric = self.ground.known.metrics[metrics[0]]
+        told_by = list(metric.breakdowns)
+        if metric.periods or len(told_by) != 1 or any(each.dimension == told_by[0] for each in filters):
             raise Unread(asking_back.ranked_by_what(self.draft, metrics, self.ground))
         self.notes.append(f"They are listed by {dimension_label(told_by[0])}.")
         return told_by[0]

@@ -27,7 +27,9 @@ def follow_ups(
         return ()
     found: list[str] = []
     own = _plain(asked.question.text)
-    wanted = (idea for idea in dict.fromkeys([*_ideas(asked), *composed.ideas, *_LAST]) if _plain(idea) != own)
+    wanted = (
+        idea for idea in dict.fromkeys([*_ideas(asked, composed), *composed.ideas, *_LAST]) if _plain(idea) != own
+    )
     for tried, idea in enumerate(wanted):
         if len(found) == MOST or tried == _TRIED:
             break
@@ -41,14 +43,16 @@ def _plain(text: str) -> str:
     return text.casefold().rstrip("?. ")
 
 
-def _ideas(asked: Asked) -> Iterator[str]:
+def _ideas(asked: Asked, composed: Composed) -> Iterator[str]:
     """Other sides of what was asked about."""
     metric = next((asked.facts.catalog.metrics[name] for name in asked.reading.metrics), None)
     if metric is None:
         return
     intent, name = asked.reading.intent, metric.label
     dimension = _dimension(metric, asked.reading)
-    if intent is not Intent.EXPLANATION and metric.dimensions:
+    figures = [fact for fact in composed.facts.values() if fact.metric == metric.name]
+    may_have_moved = not figures or any(map(saying.moves, figures))
+    if intent is not Intent.EXPLANATION and metric.dimensions and may_have_moved:
         yield f"Why did {metric.spoken} change?"
     if intent is not Intent.TREND and metric.series:
         yield f"{name} trend by month" if "month" in metric.series else f"{name} trend by {metric.series[0]}"

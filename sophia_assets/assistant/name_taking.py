@@ -198,6 +198,6 @@ class NameTaking(MetricTaking):
 
 
 def _number(token: Token) -> int | None:
-    if token.folded.isdigit():
+    if token.folded.isdecimal():
         return int(token.folded)
     return NUMBER_WORDS.get(token.folded)

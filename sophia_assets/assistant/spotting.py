@@ -29,7 +29,7 @@ from sophia_assets.assistant.vocabulary import (
     ORDERS,
     UNIT_WORDS,
 )  # fmt: skip
-from sophia_assets.assistant.words import Line, Token
+from sophia_assets.assistant.words import Line, Token, stem
 from sophia_assets.insight.lexicon import word_set
 
 _TWO = 2
@@ -43,6 +43,7 @@ _WORDS_OF_TALK = word_set(
     "customers client clients people word words single"
 ) - {"single"}
 _WHEN = word_set("most lately recently mostly usually best least")
+_FEELINGS = frozenset(map(stem, ("complain", "complaint", "praise", "dislike", "hate", "love", "criticise")))
 _NEWEST = word_set("last latest newest recent")
 _SOON = word_set("this morning afternoon evening today now first most right")
 _SMALL_AFTER_THAN = word_set("the a an in at of on for during we did was were it had our")
@@ -162,6 +163,8 @@ class Spotter(NameTaking):
                 words.append(token.folded)
         self.names = [use for use in self.names if use.names[0].dimension == "account"]
         self.search = tuple(dict.fromkeys(words))
+        if any(self.tokens[place].stem in _FEELINGS for place in (*found.cue, *found.subject)):
+            self.notes.append("Quotes are found by whom they are of and by their words, not by how they are meant.")
         if any(self.tokens[place].folded in ("they", "them") for place in (*found.subject, *found.cue)):
             self.cues.add(Cue.REFERS)
         self._take((*found.cue, *found.about, *found.subject), "quotes")
@@ -221,8 +224,8 @@ class Spotter(NameTaking):
         for place in range(1, len(self.tokens)):
             is_after = self.tokens[place - 1].folded in ("by", "per") and self.used.get(place - 1) == "small"
             is_taken = self.used.get(place) in ("metric", "supporting") and place not in inside
-            stem = self.tokens[place].stem
-            if is_after and is_taken and stem not in UNIT_WORDS and (stem,) not in self._words.exact:
+            root = self.tokens[place].stem
+            if is_after and is_taken and root not in UNIT_WORDS and (root,) not in self._words.exact:
                 return place
         return None
 

@@ -171,11 +171,11 @@ def test_whoever_asks_all_the_time_whether_it_is_ready_reaches_the_store_once(
     site.state.store_asked_at = float("-inf")
 
 
-@pytest.mark.parametrize("question", ["Top 10 accounts by MRR", "What is MRR of Backward?", "How is Red doing?"])
+@pytest.mark.parametrize("question", ["Top 10 accounts by MRR", "What is MRR of Backward?", "MRR by account"])
 def test_planted_names_are_neither_active_nor_unseen(site: Served, question: str) -> None:
     answer = site.ask(question)
-    held = repr(answer.json()).encode().decode("unicode_escape") if False else str(answer.json())
-    assert not re.search(r"\\x1b|\\u202e|\\u200b", held)
+    # What repr() writes of characters that are not shown.
+    assert not re.search(r"\\x1b|\\u202e|\\u200b", repr(answer.json()))
     browser = site.browser()
     form = {"csrf_token": str(browser.headers["X-CSRF-Token"]), "question": question}
     page = browser.post(f"{site.address}/ask", data=form, timeout=30).text
@@ -214,3 +214,15 @@ def test_a_terminal_is_given_nothing_to_obey(site: Served, monkeypatch: pytest.M
         done = CliRunner().invoke(main, arguments, env=environment, prog_name="sophia", color=False)
         assert not _UNSEEN.search(done.output), arguments
         assert done.output
+
+
+@pytest.mark.parametrize(
+    "text", ["MRR ❶", "Top ❷ accounts by MRR", "MRR of the last ③ months", "MRR ² \u0000 \u202e ٣"]
+)
+def test_signs_that_are_almost_numbers_are_no_fault_of_the_platform(site: Served, text: str) -> None:
+    assert "fault" not in site.ask(text).json()["response"]
+
+
+def test_a_page_of_rows_with_an_endless_number_is_refused(site: Served) -> None:
+    query = "metric=mrr&start=2026-11-20&end=2026-11-20&period_key=as_of"
+    assert site.get(f"/evidence?{query}&page=000001{'0' * 6000}").status_code == 422

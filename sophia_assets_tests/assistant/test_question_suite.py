@@ -62,6 +62,14 @@ def test_the_suite_asks_for_every_metric_in_three_ways_and_for_every_intent() ->
     assert DAY == LAST_DAY
 
 
+def test_a_whole_file_can_be_held_out(tmp_path: Path) -> None:
+    (tmp_path / "f.yaml").write_text("part: held_out\nquestions: [{ask: bookings}, {ask: win rate}]\n")
+    assert [entry.part for entry in load_entries(folder=tmp_path)] == ["held_out", "held_out"]
+    (tmp_path / "f.yaml").write_text("part: dev\nquestions: []\n")
+    with pytest.raises(UnsoundEntry, match="held_out"):
+        load_entries(folder=tmp_path)
+
+
 def test_no_question_is_asked_twice() -> None:
     asked = Counter((entry.question.casefold(), entry.after) for entry in ENTRIES)
     assert [question for question, times in asked.items() if times > 1] == []

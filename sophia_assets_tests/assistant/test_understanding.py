@@ -43,6 +43,30 @@ def test_a_question_is_read(question: str, intent: Intent, metrics: tuple[str, .
     assert (found.intent, found.metrics) == (intent, metrics)
 
 
+@pytest.mark.parametrize(
+    ("question", "metrics"),
+    [
+        ("deals won vs lost", {"deals_won", "deals_lost"}),
+        ("new vs existing business", {"new_business_bookings", "existing_business_bookings"}),
+    ],
+)
+def test_a_noun_that_two_figures_share_is_said_once(question: str, metrics: set[str]) -> None:
+    assert set(read(question).metrics) == metrics
+
+
+def test_where_asks_for_the_stage_or_for_what_nothing_is_known_of() -> None:
+    assert read("where do deals get stuck?").dimension == "stage"
+    assert unread("where are our customers?").status == "abstained"
+
+
+def test_a_number_of_one_thing_is_not_answered_with_that_of_another() -> None:
+    assert unread("how many customers did we win this year?").status == "clarify"
+
+
+def test_a_full_question_of_the_present_takes_no_time_from_the_one_before() -> None:
+    assert read("how many calls last month?", "and how many open bugs do we have?").period is None
+
+
 def test_worst_and_best_follow_what_is_welcome() -> None:
     assert read("worst accounts by open bugs").order == "largest"
     assert read("best owners by win rate").order == "largest"

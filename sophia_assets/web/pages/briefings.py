@@ -105,7 +105,7 @@ def _show(
     role = asked or principal.role
     target = f"{kind.folder or 'daily'}/{day or 'newest'}/{safe_line(role)}"
     if not _may_read(services, principal, role, target):
-        return _no_briefing(request, principal, "Briefings", _LIMITED)
+        return _no_briefing(request, principal, "Briefings", _LIMITED, 403 if day else 200)
     days = pages.days(kind, role)
     last = kind.last_day(day) if day else days[-1] if days else None
     if last is None or last not in days:

@@ -113,7 +113,7 @@ def _fact(content: Mapping[str, Any], fact_id: str) -> Fact:
 
 
 def _page_number(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= _LAST_PAGE:
+    if not text.isascii() or not text.isdigit() or len(text) > 6 or not 1 <= int(text) <= _LAST_PAGE:
         raise EvidenceInvalid("there is no such page of rows", remedy=f"Use 1 to {_LAST_PAGE}")
     return int(text)
 

@@ -23,7 +23,7 @@ from sophia_assets import __version__
 from sophia_assets.access.audit_commands import audit
 from sophia_assets.access.user_commands import users
 from sophia_assets.assistant.commands import ask
-from sophia_assets.assistant.sql_commands import sql
+from sophia_assets.assistant.sql.commands import sql
 from sophia_assets.control.circuit_commands import circuit
 from sophia_assets.control.flag_commands import flags
 from sophia_assets.drill.commands import drill

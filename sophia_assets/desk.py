@@ -111,7 +111,7 @@ class Desk:
 
         Raises SqlRefused for whatever is no such SELECT, and ConfigurationError while the flag is off.
         """
-        from sophia_assets.assistant.free_sql import MOST_CHARACTERS, MOST_ROWS, SqlRefused, checked
+        from sophia_assets.assistant.sql.checking import MOST_CHARACTERS, MOST_ROWS, SqlRefused, checked
         from sophia_assets.warehouse.models import load_models
         from sophia_assets.warehouse.reading import QueryRefused
 

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from sophia_assets.access.sessions import Sessions
     from sophia_assets.access.users import Users
     from sophia_assets.assistant.assistant import Assistant
-    from sophia_assets.assistant.document_search import DocumentSearch
+    from sophia_assets.assistant.searching.document_search import DocumentSearch
     from sophia_assets.control.cache import Cache
     from sophia_assets.control.rollouts import Shares
     from sophia_assets.encryption.vault import Vault
@@ -428,7 +428,7 @@ class Services:
     @cached_property
     def documents(self) -> DocumentSearch:
         """What finds passages of the knowledge base."""
-        from sophia_assets.assistant.document_search import DocumentSearch
+        from sophia_assets.assistant.searching.document_search import DocumentSearch
 
         return DocumentSearch(self)
 

@@ -17,11 +17,14 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from sophia_assets.access import policies
-from sophia_assets.assistant.answer_quotes import MOST_PASSAGES
-from sophia_assets.assistant.answering import abstained, answer, denied, not_read
-from sophia_assets.assistant.briefing_answers import NewestBriefing, NewestBriefings
-from sophia_assets.assistant.composing import Asked
-from sophia_assets.assistant.fact_source import FactSource
+from sophia_assets.assistant.answers.answering import abstained, answer, denied, not_read
+from sophia_assets.assistant.answers.briefing_answers import NewestBriefing, NewestBriefings
+from sophia_assets.assistant.answers.composing import Asked
+from sophia_assets.assistant.answers.fact_source import FactSource
+from sophia_assets.assistant.answers.phrasing import Phrasing
+from sophia_assets.assistant.answers.quotes import MOST_PASSAGES
+from sophia_assets.assistant.answers.standing import Lookout, Standing
+from sophia_assets.assistant.answers.withholding import fit_for_reader
 from sophia_assets.assistant.interface import (
     MOST_CHARACTERS,
     MOST_TURNS,
@@ -32,9 +35,6 @@ from sophia_assets.assistant.interface import (
     Reading,
     answer_as_json,
 )
-from sophia_assets.assistant.phrasing import Phrasing
-from sophia_assets.assistant.standing import Lookout, Standing
-from sophia_assets.assistant.withholding import fit_for_reader
 from sophia_assets.control.cache import CacheKey
 from sophia_assets.errors import AccessDenied, AuditUnavailable, ConfigurationError, SophiaError
 from sophia_assets.metrics.catalog import load_catalog
@@ -43,9 +43,9 @@ from sophia_assets.warehouse.reading import QueryRefused
 
 if TYPE_CHECKING:
     from sophia_assets.access.audit_chain import Outcome
-    from sophia_assets.assistant.document_search import FoundDocuments
-    from sophia_assets.assistant.ground import Ground
-    from sophia_assets.assistant.quote_search import QuoteSearch, QuoteSearches
+    from sophia_assets.assistant.searching.document_search import FoundDocuments
+    from sophia_assets.assistant.searching.quote_search import QuoteSearch, QuoteSearches
+    from sophia_assets.assistant.understanding.ground import Ground
     from sophia_assets.services import Services
     from sophia_assets.warehouse.reading import Reading as DataReading
 
@@ -170,7 +170,7 @@ class Assistant:
             return answer(asked, self._phrasing, partial(_readable, question, ground))
 
     def _ground(self, data: DataReading) -> Ground:
-        from sophia_assets.assistant.ground import Ground
+        from sophia_assets.assistant.understanding.ground import Ground
 
         return Ground.of(data, self._services.settings)
 
@@ -191,7 +191,7 @@ class Assistant:
 
     @cached_property
     def _quote_searches(self) -> QuoteSearches:
-        from sophia_assets.assistant.quote_search import QuoteSearches
+        from sophia_assets.assistant.searching.quote_search import QuoteSearches
 
         return QuoteSearches()
 
@@ -254,7 +254,7 @@ def answer_from_json(given: dict[str, Any]) -> Answer:
 
 
 def _understand(question: Question, ground: Ground) -> Reading | NotRead:
-    from sophia_assets.assistant.understanding import understand
+    from sophia_assets.assistant.understanding.understanding import understand
 
     return understand(question, ground)
 

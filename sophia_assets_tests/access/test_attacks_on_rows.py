@@ -126,8 +126,8 @@ def test_answers_are_those_of_a_company_that_has_no_other_accounts(
 
 
 def test_a_name_that_two_accounts_share_is_ones_own(services: Services) -> None:
-    from sophia_assets.assistant.entities import Name, NameIndex
-    from sophia_assets.assistant.ground import Ground
+    from sophia_assets.assistant.understanding.entities import Name, NameIndex
+    from sophia_assets.assistant.understanding.ground import Ground
 
     reading = services.readings.current("executive")
     whole = Ground.of(reading, services.settings)
@@ -153,7 +153,7 @@ def test_the_engines_words_about_rows_are_not_told_to_whoever_sees_some_of_them_
 
 
 def test_all_of_a_statement_that_runs_is_recorded(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
-    from sophia_assets.assistant.free_sql import MOST_CHARACTERS
+    from sophia_assets.assistant.sql.checking import MOST_CHARACTERS
 
     monkeypatch.setattr(services.flags, "is_on", lambda _: True)
     ending = "SELECT COUNT(*) FROM marts.accounts"

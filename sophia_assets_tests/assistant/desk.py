@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 from sophia_assets.access import policies
 from sophia_assets.access.principal import EVERY_ROW, Principal, RowScope
-from sophia_assets.assistant.answering import answer
-from sophia_assets.assistant.briefing_answers import NewestBriefing, NewestBriefings
-from sophia_assets.assistant.composing import Asked
-from sophia_assets.assistant.fact_source import FactSource
+from sophia_assets.assistant.answers.answering import answer
+from sophia_assets.assistant.answers.briefing_answers import NewestBriefing, NewestBriefings
+from sophia_assets.assistant.answers.composing import Asked
+from sophia_assets.assistant.answers.fact_source import FactSource
+from sophia_assets.assistant.answers.phrasing import Phrasing
+from sophia_assets.assistant.answers.standing import Lookout, Standing
 from sophia_assets.assistant.interface import Answer, Question, Reading
-from sophia_assets.assistant.phrasing import Phrasing
-from sophia_assets.assistant.quote_search import QuoteSearches
-from sophia_assets.assistant.standing import Lookout, Standing
+from sophia_assets.assistant.searching.quote_search import QuoteSearches
 from sophia_assets.home import Home
 from sophia_assets.metrics.catalog import load_catalog
 from sophia_assets.metrics.filters import Filter

@@ -28,7 +28,7 @@ from sophia_assets_tests.assistant.expectations import FIELDS, Entry, Span, Verd
 from sophia_assets_tests.finished_home import build, services_of
 
 if TYPE_CHECKING:
-    from sophia_assets.assistant.ground import Ground
+    from sophia_assets.assistant.understanding.ground import Ground
     from sophia_assets.services import Services
 
 Part = Literal["dev", "held_out", "all"]
@@ -135,7 +135,7 @@ def _entry(where: str, part: str, written: dict[str, Any] | str) -> Entry:
 
 def ground_of(services: Services) -> Ground:
     """What questions are read on: the newest state of a home's models."""
-    from sophia_assets.assistant.ground import Ground
+    from sophia_assets.assistant.understanding.ground import Ground
 
     return Ground.of(services.readings.current(EXECUTIVE), services.settings)
 
@@ -147,7 +147,7 @@ def run(services: Services, entries: Sequence[Entry]) -> Score:
 
 
 def _verdict(services: Services, ground: Ground, entry: Entry) -> Verdict:
-    from sophia_assets.assistant.understanding import understand
+    from sophia_assets.assistant.understanding.understanding import understand
 
     question = Question(entry.question, ASKER, entry.after)
     read = understand(question, ground)

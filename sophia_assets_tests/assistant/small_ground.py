@@ -8,11 +8,11 @@ from __future__ import annotations
 from datetime import date
 
 from sophia_assets.access.principal import EVERY_ROW, Principal, RowScope
-from sophia_assets.assistant.calendar_spans import Calendar
-from sophia_assets.assistant.entities import Name, NameIndex
-from sophia_assets.assistant.ground import Ground
 from sophia_assets.assistant.interface import NotRead, Question, Reading
-from sophia_assets.assistant.understanding import understand
+from sophia_assets.assistant.understanding.calendar_spans import Calendar
+from sophia_assets.assistant.understanding.entities import Name, NameIndex
+from sophia_assets.assistant.understanding.ground import Ground
+from sophia_assets.assistant.understanding.understanding import understand
 from sophia_assets.metrics.catalog import load_catalog
 
 DAY, HISTORY_START = date(2026, 11, 20), date(2025, 5, 1)

@@ -288,7 +288,7 @@ class TestEveryAnswer:
     def test_shows_no_figure_that_is_not_cited_and_rounded_by_the_facts(self, desk: Desk, reading: Reading) -> None:
         answer = desk.answer(reading, use_briefing=False)
         asked = desk.asked(reading, use_briefing=False)
-        from sophia_assets.assistant.answering import _KINDS
+        from sophia_assets.assistant.answers.answering import _KINDS
 
         facts = _KINDS[reading.intent](asked).facts.values()
         known = {

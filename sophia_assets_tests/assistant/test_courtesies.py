@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from sophia_assets.assistant.courtesy import courtesies_in
-from sophia_assets.assistant.words import Line, cleaned, tokens_of
+from sophia_assets.assistant.understanding.courtesy import courtesies_in
+from sophia_assets.assistant.understanding.words import Line, cleaned, tokens_of
 
 
 def left_of(text: str) -> str:

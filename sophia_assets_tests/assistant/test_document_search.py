@@ -12,8 +12,8 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from sophia_assets.assistant.document_search import DocumentSearch, account_filter, search_documents
-from sophia_assets.assistant.stored_documents import StoredDocuments, document_as_json, shown_title
+from sophia_assets.assistant.searching.document_search import DocumentSearch, account_filter, search_documents
+from sophia_assets.assistant.searching.stored_documents import StoredDocuments, document_as_json, shown_title
 from sophia_assets.home import Home
 from sophia_assets.insight.quotable import may_quote
 from sophia_assets.sandbox.company.knowledge import DIMENSION, METRIC, MODEL, embed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sophia_assets.assistant.free_sql import MOST_CHARACTERS, SqlRefused, checked, listed_functions
+from sophia_assets.assistant.sql.checking import MOST_CHARACTERS, SqlRefused, checked, listed_functions
 
 COLUMNS = {
     "marts.deals": ("deal_id", "deal", "amount", "account_id", "stage", "closed_on"),

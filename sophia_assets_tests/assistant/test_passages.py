@@ -10,7 +10,7 @@ import pytest
 
 from sophia_assets.access.principal import EVERY_ROW, Principal, RowScope
 from sophia_assets.assistant.interface import Answer, Question
-from sophia_assets.assistant.stored_documents import TEXT_FIELDS
+from sophia_assets.assistant.searching.stored_documents import TEXT_FIELDS
 from sophia_assets.home import Home
 from sophia_assets.services import Services
 from sophia_assets_tests.finished_home import copied_home, services_of

@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 
 from sophia_assets.access.principal import Principal
-from sophia_assets.assistant import phrasing as phrasing_module
+from sophia_assets.assistant.answers import phrasing as phrasing_module
+from sophia_assets.assistant.answers.phrase_prompts import PURPOSE, SCHEMA
+from sophia_assets.assistant.answers.phrasing import LATE, MOST_AT_ONCE, TOO_MANY, Phrasing
 from sophia_assets.assistant.interface import Intent, Question, Reading
-from sophia_assets.assistant.phrase_prompts import PURPOSE, SCHEMA
-from sophia_assets.assistant.phrasing import LATE, MOST_AT_ONCE, TOO_MANY, Phrasing
 from sophia_assets.home import Home
 from sophia_assets.insight.verification import Verifier
 from sophia_assets.llm.interface import BudgetSpent, Completion, Deadline, NoModelAnswered, Prompt, Tokens
@@ -113,7 +113,7 @@ def _facts(desk: Desk, reading: Reading) -> Any:
 
 
 def _fact_set(desk: Desk, reading: Reading) -> Any:
-    from sophia_assets.assistant.answering import _KINDS
+    from sophia_assets.assistant.answers.answering import _KINDS
 
     return _KINDS[reading.intent](desk.asked(reading, use_briefing=False)).fact_set()
 

@@ -11,8 +11,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from sophia_assets.assistant.full_text import LONGEST_TERM, MOST_TERMS, Entry, FullText, terms_of
-from sophia_assets.assistant.quote_search import AskedQuotes, IndexedQuotes, QuoteSearch, QuoteSearches
+from sophia_assets.assistant.searching.full_text import LONGEST_TERM, MOST_TERMS, Entry, FullText, terms_of
+from sophia_assets.assistant.searching.quote_search import AskedQuotes, IndexedQuotes, QuoteSearch, QuoteSearches
 from sophia_assets.home import Home
 from sophia_assets.insight.quotable import may_quote
 from sophia_assets.insight.quotes import Quote, verify_quotes

@@ -6,10 +6,10 @@ from datetime import date
 
 import pytest
 
-from sophia_assets.assistant.calendar_spans import Calendar
-from sophia_assets.assistant.spans import rhythms_in, times_in
-from sophia_assets.assistant.times import Time
-from sophia_assets.assistant.words import Line, cleaned, tokens_of
+from sophia_assets.assistant.understanding.calendar_spans import Calendar
+from sophia_assets.assistant.understanding.spans import rhythms_in, times_in
+from sophia_assets.assistant.understanding.times import Time
+from sophia_assets.assistant.understanding.words import Line, cleaned, tokens_of
 from sophia_assets.metrics.periods import period_for, series_periods
 from sophia_assets_tests.assistant.small_ground import CALENDAR, DAY, HISTORY_START
 

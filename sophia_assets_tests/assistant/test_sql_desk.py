@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from sophia_assets.access.principal import Principal, RowScope
-from sophia_assets.assistant.free_sql import SqlRefused
+from sophia_assets.assistant.sql.checking import SqlRefused
 from sophia_assets.control.flag_names import FREE_SQL
 from sophia_assets.desk import Desk
 from sophia_assets.errors import AccessDenied, ConfigurationError

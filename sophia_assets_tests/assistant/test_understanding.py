@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sophia_assets.assistant.ground import Ground
 from sophia_assets.assistant.interface import Intent, NotRead, Reading
+from sophia_assets.assistant.understanding.ground import Ground
 from sophia_assets.home import Home
 from sophia_assets.metrics.catalog import load_catalog
 from sophia_assets_tests.assistant.small_ground import GROUND, asked, read, unread

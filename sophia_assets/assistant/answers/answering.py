@@ -44,6 +44,7 @@ _KINDS: Mapping[Intent, Callable[[Asked], Composed]] = {
 #: Kinds of which the data's state is the answer itself, or does not matter.
 _WITHOUT_CAVEATS = frozenset({Intent.FRESHNESS, Intent.HELP, Intent.DEFINITION})
 _FEW_ANSWERS = 10
+_AT_RISK = frozenset({"customers_at_risk", "mrr_at_risk"})
 #: Where names lie that whoever is limited to accounts may not hear of.
 _TABLES = {"account": "marts.accounts", "deal": "marts.deals"}
 _DENIED = "That is not among the figures you may see."
@@ -134,7 +135,7 @@ def _finished(
         type=str(asked.reading.intent),
         response=" ".join([*sentences, *composed.plain]),
         results=tuple(composed.rows),
-        insights=tuple([*insights, *composed.plain_insights][:MOST_INSIGHTS]),
+        insights=tuple([*insights, *composed.plain_insights, *_warned_of(asked, shown)][:MOST_INSIGHTS]),
         citations=cited,
         caveats=_caveats(asked, composed, shown),
         follow_ups=follow_ups(asked, composed, is_readable),
@@ -142,6 +143,14 @@ def _finished(
         answered_from=" and ".join(sorted(asked.facts.answered_from)) or FROM_DATA,
         writer=writer,
     )
+
+
+def _warned_of(asked: Asked, shown: Sequence[Fact]) -> list[str]:
+    """Of whom the briefing warns, beside a count of customers at risk: it goes by more than their health."""
+    if asked.briefing is None or _AT_RISK.isdisjoint(fact.metric for fact in shown):
+        return []
+    stories = [story for story in asked.briefing.stories if story.kind == "account_at_risk" and story.sentences]
+    return [f"The {asked.briefing.name} warns: {story.sentences[0]}" for story in stories[:1]]
 
 
 def _caveats(asked: Asked, composed: Composed, facts: Sequence[Fact]) -> tuple[str, ...]:

@@ -184,8 +184,8 @@ TOPICS: tuple[Topic, ...] = (
     ),
     Topic(
         (
-            "engineering", "engineering performance", "development", "delivery", "engineers", "engineering team",
-            "engineering output", "engineering productivity", "developer productivity", "velocity",
+            "engineering", "engineering performance", "development", "delivery", "the engineers", "our engineers",
+            "engineering team", "engineering output", "engineering productivity", "developer productivity", "velocity",
         ),
         "issues_completed",
         ("issues_completed", "cycle_time_days", "open_bugs", "bugs_reported", "cycle_completion"),

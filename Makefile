@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # Importing without compiled files costs seconds in every process.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help briefing ui test test-long lint bench pictures lock clean
+.PHONY: help briefing ui read test test-long lint bench pictures lock clean
 
 PYTHON ?= python3
 PORT ?= 3000
@@ -25,6 +25,10 @@ briefing: $(READY) ## Set up, read every system of the sandbox, write a briefing
 ui: $(READY) ## Open the Dagster UI (PORT=3000) with the sandbox beside it
 	@test -e "$${SOPHIA_HOME:-var}/current.json" || $(BIN)/sophia run
 	@$(BIN)/sophia ui --port $(PORT)
+
+read: $(READY) ## Open the reader for briefings and questions on http://127.0.0.1:8000
+	@test -e "$${SOPHIA_HOME:-var}/current.json" || $(BIN)/sophia run
+	@$(BIN)/sophia serve
 
 test: $(READY) ## Run the tests but the long ones on all cores (WORKERS=1 for one after another)
 	@$(BIN)/python -m pytest -m "not long" $(SPREAD)

@@ -130,6 +130,7 @@ def test_jobs_and_schedules_say_what_they_do_and_when(ui: TestClient) -> None:
         "weekly_business_review",
         "check_sources",
         "look_at_data_health",
+        "question_job",
     }
     assert all(job["description"] for job in jobs.values())
     assert repository["schedules"]

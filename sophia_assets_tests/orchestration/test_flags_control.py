@@ -129,6 +129,7 @@ def test_the_briefing_says_that_a_system_was_taken_back(briefed: Platform) -> No
     assert "gong.calls" not in {source for fact in told["facts"] for source in fact["sources"]}
 
 
+@pytest.mark.long
 def test_between_the_change_and_the_rebuild_nothing_of_the_old_rollout_is_shown(briefed: Platform) -> None:
     briefed.services.flags.set("gong.rollout", 50, "ada", "killed right after")
     assert "calls" not in metrics(facts(briefed))

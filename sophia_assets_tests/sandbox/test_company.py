@@ -50,11 +50,13 @@ def test_equal_arguments_give_equal_records() -> None:
     )
 
 
+@pytest.mark.long
 def test_another_seed_gives_another_company() -> None:
     names = [{a.properties["name"] for a in records(company(seed), "companies")} for seed in (11, 12)]
     assert len(names[0] & names[1]) < 20
 
 
+@pytest.mark.long
 def test_the_volumes_are_those_of_a_company_of_its_size() -> None:
     found = company()
     assert found.gong and found.hubspot

@@ -82,6 +82,7 @@ def test_the_volumes_are_those_of_four_teams(seed: int) -> None:
     assert 17_500 <= sum(len(issue.history) for issue in linear.issues) <= 22_000
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("scale", "least", "most"), [(0.2, 0.15, 0.3), (3.0, 2.6, 3.4)])
 def test_issues_scale_with_the_company(scale: float, least: float, most: float) -> None:
     day = date(2024, 12, 1)

@@ -36,6 +36,7 @@ def test_an_earlier_day_shows_exactly_what_was_written_by_then(earlier: date) ->
             assert record.metadata["created_at"] == new[record.id].metadata["created_at"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", [1, 2, 42])
 def test_the_index_holds_what_a_company_of_its_size_writes(seed: int) -> None:
     namespaces = simulated(seed).pinecone.namespaces
@@ -44,6 +45,7 @@ def test_the_index_holds_what_a_company_of_its_size_writes(seed: int) -> None:
     assert min(map(len, namespaces.values())) >= 50
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("scale", "least", "most"), [(0.2, 0.12, 0.4), (3.0, 2.2, 3.6)])
 def test_the_index_scales_with_the_company(scale: float, least: float, most: float) -> None:
     day = date(2024, 12, 1)

@@ -68,6 +68,7 @@ def test_subjects_are_named_as_the_crm_names_them(seed: int) -> None:
         assert names[story.subject_type][story.subject_id] == story.subject_name
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_story_begins_on_the_first_day_on_which_it_can_be_seen(seed: int) -> None:
     seen_before = told = 0

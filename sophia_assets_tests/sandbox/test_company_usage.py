@@ -68,6 +68,7 @@ def test_an_earlier_day_shows_exactly_what_was_counted_by_then(earlier: date) ->
     assert then.redis.streams["usage:events"][len(then.redis.streams["usage:events"]) - len(kept) :] == kept
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", [1, 2, 42])
 def test_the_volumes_are_those_of_its_customers(seed: int) -> None:
     found = simulated(seed)

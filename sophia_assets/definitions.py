@@ -44,6 +44,7 @@ def build_definitions(resource_overrides: Mapping[str, Any] | None = None, home:
         "services": services_resource,
         "facts_io_manager": facts_io_manager,
         "assistant": assistant_resource,
+        "kept_in_memory": dg.mem_io_manager,
         **(resource_overrides or {}),
     }
     circuits = circuit_checks()

@@ -42,7 +42,12 @@ def assistant_resource(context: dg.InitResourceContext) -> Any:
 @dg.op(
     name="answer_question",
     description="Answers one question; the answer, what it rests on and how long it took are in the metadata.",
-    out=dg.Out(dict, description="The answer as JSON: status, response, results, citations, caveats, follow-ups."),
+    # Nothing reads the answer after the run: it is in the metadata, and kept nowhere else.
+    out=dg.Out(
+        dict,
+        io_manager_key="kept_in_memory",
+        description="The answer as JSON: status, response, results, citations, caveats, follow-ups.",
+    ),
 )
 def answer_question(
     context: dg.OpExecutionContext,

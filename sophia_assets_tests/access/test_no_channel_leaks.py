@@ -22,6 +22,8 @@ from sophia_assets_tests.access.channels import CHANNELS, KNOWS_USERS, Channel, 
 from sophia_assets_tests.finished_home import LAST_DAY, copied_home
 from sophia_assets_tests.web.serving import Served, folder_for, served
 
+pytestmark = [pytest.mark.takes(120), pytest.mark.timeout(600)]
+
 METRICS = tuple(load_catalog().metrics.values())
 LEADERS = ("sales_leader", "engineering_leader", "analyst", "auditor")
 _NONCE = re.compile(r'nonce="[^"]+"')

@@ -10,7 +10,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
-from schemathesis.checks import load_all_checks, positive_data_acceptance
+from schemathesis.checks import load_all_checks, negative_data_rejection, positive_data_acceptance
 from schemathesis.schemas import BaseSchema
 
 from sophia_assets_tests.web.serving import Served
@@ -77,9 +77,12 @@ def _try(described: BaseSchema, site: Served, method: str, path: str, times: int
         case.cookies.clear()
         case.headers.pop("Authorization", None)
         if has_login:
-            case.call_and_validate(headers=site.bearer(), excluded_checks=_NOT_MEANT)
-        else:
-            answer = requests.request(**case.as_transport_kwargs(base_url=site.address), timeout=30)
-            assert answer.status_code >= 400 or is_open
+            answer = case.call(headers=site.bearer())
+            # An address that is too long is refused before anybody looks at what is in it.
+            too_long = [negative_data_rejection] if answer.status_code == 414 else []
+            case.validate_response(answer, excluded_checks=[*_NOT_MEANT, *too_long])
+            return
+        bare = requests.request(**case.as_transport_kwargs(base_url=site.address), timeout=30)
+        assert bare.status_code >= 400 or is_open
 
     answers()

@@ -40,6 +40,11 @@ class SqlAnswer:
     note: str = "Unverified: these rows were not checked against the metric catalog."
 
 
+def briefing_target(kind: BriefingKind, day: date | str | None, role: str) -> str:
+    """How the audit trail calls an edition of a briefing, whichever way it is read."""
+    return f"{kind.key} {day or 'newest'} as {role}"
+
+
 class Desk:
     """Gives out briefings, evidence, definitions and rows. Every method raises AccessDenied where the principal may
     not see what it asks for, and AuditUnavailable, with nothing given, where the access cannot be recorded.
@@ -60,7 +65,7 @@ class Desk:
     ) -> dict[str, Any]:
         """A stored briefing as JSON, in the edition of `role` (default: one's own). Raises BriefingMissing."""
         edition = role_named(role or principal.role).name
-        target = f"{kind.key} {day or 'newest'} as {edition}"
+        target = briefing_target(kind, day, edition)
         if not policies.may_read_edition(principal, edition):
             raise self._denied(principal, "briefing.read", target, f"{principal.role} may not read this edition")
         content = self._services.publisher.archive.read(day, kind, edition)
@@ -68,7 +73,7 @@ class Desk:
             policies.refuse_edition_holding(principal, _metrics_in(content))
         except AccessDenied as error:
             raise self._denied(principal, "briefing.read", target, error.message) from None
-        self._allow(principal, "briefing.read", f"{kind.key} {content['date']} as {edition}")
+        self._allow(principal, "briefing.read", briefing_target(kind, content["date"], edition))
         return content
 
     def days(self, principal: Principal, kind: BriefingKind = DAILY) -> list[date]:
@@ -117,7 +122,8 @@ class Desk:
 
         if not self._services.flags.is_on(FREE_SQL):
             raise ConfigurationError(
-                "free SQL is switched off", remedy=f"An operator switches it on: sophia flags set {FREE_SQL} on"
+                "free SQL is switched off",
+                remedy=f"An operator switches it on: sophia flags set {FREE_SQL} on --reason WHY",
             )
         if not policies.may_run_sql(principal):
             raise self._denied(principal, "sql.run", "free SQL", f"{principal.role} may not run SQL")

@@ -47,7 +47,7 @@ def add(
         expires_at = _end_of(expires, services) if expires else None
         token = services.users.add(name, role, rows=rows, by=by, reason=reason, expires_at=expires_at)
         user = services.users.named(name)
-        _show_token(services, user, token, as_json)
+        _show_token(user, token, as_json)
 
 
 @users.command("list")
@@ -99,7 +99,7 @@ def renew(name: str, reason: str, by: str, as_json: bool) -> None:
     """Give a user a new token, and print it, this once; the old one ends at once, with whoever is logged in by it."""
     with opened_services() as services:
         token = services.users.renew(name, by=by, reason=reason)
-        _show_token(services, services.users.named(name), token, as_json)
+        _show_token(services.users.named(name), token, as_json)
 
 
 @users.command("change")
@@ -219,7 +219,7 @@ def _show(user: User, as_json: bool) -> None:
         click.echo(f"{user.name}: {user.role}, {_state(user)}{limits}.")
 
 
-def _show_token(services: Services, user: User, token: str, as_json: bool) -> None:
+def _show_token(user: User, token: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(_as_json(user) | {"token": token}, indent=1, ensure_ascii=False))
         return

@@ -1,7 +1,7 @@
 """The assistant of one process: a question in, an answer out, recorded, kept for a while, and never an error.
 
 Belongs here: the order of things (cache, understanding, answer, audit) and what becomes of failures. Does not belong
-here: what an answer says (`answering`), who may see what (`access.policies`).
+here: what an answer says (`answers.answering`), who may see what (`access.policies`).
 """
 
 from __future__ import annotations
@@ -59,6 +59,8 @@ _OUTCOMES: dict[str, Outcome] = {
 _TOO_LONG = f"A question has at most {MOST_CHARACTERS} characters. Ask it in fewer words."
 _UNEXPECTED = "This could not be answered because of a fault of the platform's own. It has been logged."
 _NOT_SET_UP = "This cannot be answered at the moment, because the platform is not set up for it. It has been logged."
+#: The type of an answer that is held back since nobody can record it.
+UNRECORDED = "unrecorded"
 _NOT_RECORDED = "Access to data cannot be recorded at the moment, so nothing is shown. Ask again in a while."
 
 
@@ -97,10 +99,10 @@ class Assistant:
         try:
             self._record(question, found, outcome or _OUTCOMES[found.status], is_cached=not computed)
         except AuditUnavailable:
-            found = Answer("denied", "question", _NOT_RECORDED)
+            found = Answer("denied", UNRECORDED, _NOT_RECORDED)
         except Exception:
             _log.exception("a question could not be recorded")
-            found = Answer("denied", "question", _NOT_RECORDED)
+            found = Answer("denied", UNRECORDED, _NOT_RECORDED)
         return found.timed((time.perf_counter() - began) * 1000, is_cached=not computed)
 
     def warm_up(self) -> None:
@@ -224,7 +226,7 @@ class Assistant:
             ", ".join(metrics) or found.type,
             outcome,
             {
-                "question": question.text[:MOST_CHARACTERS],
+                "question": " > ".join([*question.earlier[-1:], question.text])[: 2 * MOST_CHARACTERS],
                 "status": found.status,
                 "type": found.type,
                 "answered_from": found.answered_from,

@@ -35,6 +35,7 @@ def ask(question: str, role: str, earlier: tuple[str, ...], as_json: bool) -> No
     what is asked for.
     """
     from sophia_assets.access.principal import Principal
+    from sophia_assets.assistant.assistant import UNRECORDED
     from sophia_assets.assistant.interface import Question, answer_as_json
     from sophia_assets.desk import Desk
 
@@ -43,6 +44,9 @@ def ask(question: str, role: str, earlier: tuple[str, ...], as_json: bool) -> No
     principal = Principal(login_name(), role_named(role).name, "cli")
     with opened_services() as services:
         answer = Desk(services).ask(Question(question, principal, earlier))
+        if answer.type == UNRECORDED:
+            # Here the reason may be told, and what an operator can do about it.
+            services.audit.record(principal, "ask", "question", "failed")
     if as_json:
         click.echo(json.dumps(answer_as_json(answer), indent=1, ensure_ascii=False))
     else:
@@ -53,6 +57,8 @@ def ask(question: str, role: str, earlier: tuple[str, ...], as_json: bool) -> No
 
 def _lines(answer: Answer) -> Iterator[str]:
     """The answer as it is read: the sentence, the rows, what else is seen, what it rests on, what to be careful of."""
+    if understood := _understood(answer):
+        yield click.style(understood, dim=True)
     yield click.style(visible(answer.response), bold=answer.status == "answered")
     if answer.results:
         yield ""
@@ -71,6 +77,13 @@ def _lines(answer: Answer) -> Iterator[str]:
             + (f" ({', '.join(sources)})" if sources else "")
             + (f", {answer.latency_ms:.0f} ms")
         )
+
+
+def _understood(answer: Answer) -> str:
+    """What was understood: the metrics by their names, and the period."""
+    labels = [str(metric["label"]) for metric in answer.echo.get("metrics", ())]
+    period = answer.echo.get("period") or {}
+    return visible(", ".join([*labels, *([str(period["label"])] if labels and period.get("label") else [])]))
 
 
 def table_lines(rows: tuple[Mapping[str, Any], ...]) -> Iterator[str]:

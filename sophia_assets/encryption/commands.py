@@ -87,7 +87,7 @@ def _change(kind: Change, reason: str, by: str, as_json: bool) -> None:
     else:
         click.echo({"encrypt": "Encrypted", "rotate": "Sealed with the new key", "decrypt": "Decrypted"}[kind])
     if kind == "decrypt" and not as_json:
-        click.echo("Unset SOPHIA_ENCRYPTION_KEY now")
+        click.echo("Unset SOPHIA_ENCRYPTION_KEY now; for what the audit trail has sealed, keep it among the old keys")
 
 
 def _changed(settings: Settings, home: Home, kind: Change, reason: str, by: str) -> Counter[str]:

@@ -21,6 +21,7 @@ from sophia_assets.home import write_bytes_atomically
 from sophia_assets.warehouse.fault_points import reach
 
 if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
     from sqlalchemy import Connection
 
     from sophia_assets.control.store import ControlStore
@@ -138,7 +139,7 @@ def _is_written_so(path: Path, key: str, *, plain: bool) -> bool:
     return True
 
 
-def _attach(instance, path: Path, name: str, keys: list[str], *, plain: bool) -> None:  # type: ignore[no-untyped-def]
+def _attach(instance: DuckDBPyConnection, path: Path, name: str, keys: list[str], *, plain: bool) -> None:
     from sophia_assets.warehouse import duckdb_connection
 
     if plain:
@@ -148,7 +149,7 @@ def _attach(instance, path: Path, name: str, keys: list[str], *, plain: bool) ->
         duckdb_connection.attach(instance, path, name, keys, read_only=False)
 
 
-def _compare(instance) -> None:  # type: ignore[no-untyped-def]
+def _compare(instance: DuckDBPyConnection) -> None:
     """Raises EncryptionError where the copy has not every table with every row."""
     listed = "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = ? ORDER BY ALL"
     tables = instance.execute(listed, ["old"]).fetchall()

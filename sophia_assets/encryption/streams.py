@@ -37,12 +37,6 @@ def is_sealed_stream(path: Path) -> bool:
         return file.read(len(MARK)) == MARK
 
 
-def key_id_of(path: Path) -> bytes:
-    """The id of the key that a stream was sealed with."""
-    with path.open("rb") as file:
-        return file.read(len(MARK) + ID_BYTES)[len(MARK) :]
-
-
 def create(vault: Vault, path: Path, context: str) -> BinaryIO:
     """A new file to write to. `size_of` says how long it is on disk."""
     keys = vault.keys

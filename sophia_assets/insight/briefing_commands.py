@@ -127,10 +127,11 @@ def verify(
 def _record(day: date, kind: BriefingKind, role: str) -> None:
     """Enters the reading in the audit trail. Raises AuditUnavailable, and then nothing may be shown."""
     from sophia_assets.access.principal import Principal
+    from sophia_assets.desk import briefing_target
 
     with opened_services() as services:
         reader = Principal(login_name(), role, "cli")
-        services.audit.record(reader, "briefing.read", f"{kind.key} {day} as {role}", "allowed")
+        services.audit.record(reader, "briefing.read", briefing_target(kind, day, role), "allowed")
 
 
 def _kind(weekly: bool) -> BriefingKind:

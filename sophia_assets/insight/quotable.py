@@ -14,7 +14,7 @@ from sophia_assets.insight.privacy import personal_data
 from sophia_assets.insight.vocabulary import allowed_words
 
 if TYPE_CHECKING:
-    from sophia_assets.warehouse.interface import Warehouse
+    from sophia_assets.warehouse.reading import Readable
 
 MIN_WORDS, MAX_WORDS = 6, 30
 _SENTENCE = re.compile(r"(?:^|(?<=[.!?]\s))[^.!?\s][^.!?]*[.!?](?=\s|$)")
@@ -100,7 +100,7 @@ def _harmless() -> frozenset[str]:
     return allowed_words() | _OPENERS | word_set("will may mark hope grace rose bill rich sue pat art dean chase")
 
 
-def strangers(warehouse: Warehouse, tables: frozenset[str]) -> frozenset[str]:
+def strangers(warehouse: Readable, tables: frozenset[str]) -> frozenset[str]:
     """Every word, in small letters, by which a system knows a person, an account or a competitor; words that mean
     something else as well are left out, since a name stands in capitals and those are refused anyway."""
     sources = {

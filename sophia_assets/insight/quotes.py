@@ -10,13 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 if TYPE_CHECKING:
     from sophia_assets.insight.verification import Finding
     from sophia_assets.warehouse.interface import Warehouse
+    from sophia_assets.warehouse.reading import Readable
 
 #: How many days back something may have been said.
 DAYS = 60
@@ -67,7 +68,7 @@ def read_quotes(
     tables = tables_of(warehouse)
     if not wanted or "marts.conversations" not in tables:
         return {}
-    end = datetime.combine(day + timedelta(days=1), time.min, ZoneInfo(timezone)).astimezone(ZoneInfo("UTC"))
+    end = datetime.combine(day + timedelta(days=1), time.min, ZoneInfo(timezone)).astimezone(UTC)
     until = end.replace(tzinfo=None)
     since = until - timedelta(days=DAYS)
     rows = _call_rows(warehouse, tables, wanted, since, until) + _chat_rows(warehouse, tables, wanted, since, until)
@@ -77,7 +78,7 @@ def read_quotes(
         for start, stop in sentences_to_quote(row["text"], unwanted):
             if not row["is_concern"] and not _PLEASED.search(row["text"][start:stop]):
                 continue
-            quote = _quote(row, start, stop)
+            quote = quote_at(row, start, stop)
             order = (row["said_by"] != "customer", not row["is_concern"], -quote.at.timestamp(), quote.source_id, start)
             found[row["account_id"]].append((order, quote))
     chosen = {account: _first(quotes, most) for account, quotes in found.items()}
@@ -99,13 +100,14 @@ def verify_quotes(quotes: Iterable[Quote], warehouse: Warehouse) -> list[Finding
     return findings
 
 
-def tables_of(warehouse: Warehouse) -> frozenset[str]:
+def tables_of(warehouse: Readable) -> frozenset[str]:
     """The tables of a warehouse, `schema.table` in small letters."""
     rows = warehouse.query("SELECT table_schema, table_name FROM information_schema.tables").to_pylist()
-    return frozenset(f"{row['table_schema']}.{row['table_name']}".lower() for row in _lowered(rows))
+    return frozenset(f"{row['table_schema']}.{row['table_name']}".lower() for row in lowered(rows))
 
 
-def _lowered(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def lowered(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Rows with their columns in small letters, as some engines do not give them."""
     return [{key.lower(): value for key, value in row.items()} for row in rows]
 
 
@@ -137,7 +139,7 @@ def _call_rows(
         ) <= {_MOST_RECORDS}
     """
     rows = []
-    for row in _lowered(warehouse.query(sql, [*topics, *accounts, since, until]).to_pylist()):
+    for row in lowered(warehouse.query(sql, [*topics, *accounts, since, until]).to_pylist()):
         is_concern = row["topic"] in WORRIED_TOPICS or (row["topic"] in WORRIED_IN_CHURN_CALLS and row["is_churn"])
         at = row["started_at"] + timedelta(milliseconds=int(row["start_ms"] or 0))
         if (is_concern or row["topic"] in PLEASED_TOPICS) and at < until:
@@ -177,11 +179,12 @@ def _chat_rows(
             "at": row["posted_at"],
             "said_by": "company",
         }
-        for row in _lowered(warehouse.query(sql, [*accounts, since, until, until]).to_pylist())
+        for row in lowered(warehouse.query(sql, [*accounts, since, until, until]).to_pylist())
     ]
 
 
-def _quote(row: Mapping[str, Any], start: int, end: int) -> Quote:
+def quote_at(row: Mapping[str, Any], start: int, end: int) -> Quote:
+    """A span of a record's `text`; `pointer` is its system, object and id, `at` UTC without a zone."""
     system, kind, source_id = row["pointer"]
     return Quote(
         id=f"{system}.{kind}.{source_id}.{start}",
@@ -191,9 +194,9 @@ def _quote(row: Mapping[str, Any], start: int, end: int) -> Quote:
         source_id=source_id,
         start=start,
         end=end,
-        at=row["at"].replace(tzinfo=ZoneInfo("UTC")),
+        at=row["at"].replace(tzinfo=UTC),
         said_by=row["said_by"],
-        account_id=row["account_id"],
+        account_id=row["account_id"] or "",
     )
 
 
@@ -219,5 +222,5 @@ def _records(warehouse: Warehouse, quotes: Sequence[Quote]) -> dict[tuple[str, s
             continue
         key = f"{one} || '/' || CAST({two} AS VARCHAR)"
         sql = f"SELECT {key} AS id, text FROM {system}.{kind} WHERE {key} IN ({_marks(ids)}) AND _deleted_at IS NULL"
-        texts |= {(system, kind, row["id"]): row["text"] for row in _lowered(warehouse.query(sql, ids).to_pylist())}
+        texts |= {(system, kind, row["id"]): row["text"] for row in lowered(warehouse.query(sql, ids).to_pylist())}
     return texts

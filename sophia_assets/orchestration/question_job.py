@@ -8,6 +8,7 @@ import dagster as dg
 from sophia_assets.access.principal import Principal
 from sophia_assets.access.roles import EXECUTIVE, role_named
 from sophia_assets.assistant.interface import Answer, Question, answer_as_json
+from sophia_assets.control.operating import login_name
 from sophia_assets.errors import SophiaError
 from sophia_assets.orchestration.launching import NO_RETRIES
 from sophia_assets.orchestration.withheld import without_content
@@ -72,8 +73,8 @@ def answer_question(
 
 
 def _asked_by(context: dg.OpExecutionContext) -> str:
-    """Who launched the run, as far as Dagster knows."""
-    return context.run.tags.get("user") or context.run.tags.get("dagster/user") or "dagster"
+    """Who launched the run, as far as Dagster knows; else whoever runs Dagster."""
+    return context.run.tags.get("user") or context.run.tags.get("dagster/user") or login_name()
 
 
 def _shown(answer: Answer) -> Mapping[str, Any]:
@@ -111,13 +112,11 @@ def _shown(answer: Answer) -> Mapping[str, Any]:
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> str:
+    from sophia_assets.insight.rendering.markdown import markdown_table
+
     columns = [column for column in rows[0] if column != "number"]
-    lines = [columns, ["---"] * len(columns), *([_cell(row.get(column)) for column in columns] for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _cell(value: Any) -> str:
-    return "" if value is None else _escaped(" ".join(str(value).split()))
+    cells = [["" if row.get(name) is None else str(row[name]) for name in columns] for row in rows]
+    return "\n".join(markdown_table(columns, cells))
 
 
 def _escaped(text: str) -> str:

@@ -107,7 +107,7 @@ class _Lease:
     """A database in memory while a file is attached to it."""
 
     held: dict[int, _Lease] = {}  # noqa: RUF012 - shared by all, on purpose
-    _idle: list[tuple[int, duckdb.DuckDBPyConnection]] = []  # noqa: RUF012
+    _idle: list[tuple[int, duckdb.DuckDBPyConnection]] = []  # noqa: RUF012 - shared too
     _lock = threading.Lock()
 
     def __init__(self, instance: duckdb.DuckDBPyConnection) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import date
 from time import perf_counter
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import orjson
 from fastapi import APIRouter, Query
@@ -26,6 +26,10 @@ from sophia_assets.web.failures import Refused
 from sophia_assets.web.schemas import ChatRequest, errors
 from sophia_assets.web.state import state_of
 from sophia_assets.web.streaming import EVENT, MEDIA_TYPE, event_stream
+
+if TYPE_CHECKING:
+    from sophia_assets.desk import Desk
+    from sophia_assets.services import Services
 
 router = APIRouter(prefix="/api", tags=["api"])
 Kind = Literal["daily", "weekly"]
@@ -185,7 +189,7 @@ def as_json(content: Any) -> Response:
     return Response(orjson.dumps(content, default=str, option=options), media_type="application/json")
 
 
-def _visible_metrics(desk: Any, principal: Principal) -> list[dict[str, Any]]:
+def _visible_metrics(desk: Desk, principal: Principal) -> list[dict[str, Any]]:
     from sophia_assets.metrics.catalog import load_catalog
     from sophia_assets.metrics.descriptions import definition, summary
     from sophia_assets.warehouse.models import load_models
@@ -205,7 +209,7 @@ def _visible_metrics(desk: Any, principal: Principal) -> list[dict[str, Any]]:
     return found
 
 
-def _model_usage(services: Any, days: int) -> dict[str, Any]:
+def _model_usage(services: Services, days: int) -> dict[str, Any]:
     from sophia_assets.llm.usage_report import read_usage
 
     settings = services.settings
@@ -213,4 +217,4 @@ def _model_usage(services: Any, days: int) -> dict[str, Any]:
     return report.as_json()
 
 
-assert set(ROLES) == set(Edition.__args__)  # type: ignore[attr-defined]
+assert set(ROLES) == set(get_args(Edition))

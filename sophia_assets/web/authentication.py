@@ -54,14 +54,6 @@ async def current_principal(request: Request) -> Principal:
     return principal
 
 
-async def optional_principal(request: Request) -> Principal | None:
-    """Who asks, or None: for pages that everybody may open."""
-    try:
-        return await current_principal(request)
-    except NotLoggedIn:
-        return None
-
-
 CurrentPrincipal = Annotated[Principal, Depends(current_principal)]
 
 

@@ -46,7 +46,7 @@ _WITHOUT_CAVEATS = frozenset({Intent.FRESHNESS, Intent.HELP, Intent.DEFINITION})
 _FEW_ANSWERS = 10
 _AT_RISK = frozenset({"customers_at_risk", "mrr_at_risk"})
 #: Where names lie that whoever is limited to accounts may not hear of.
-_TABLES = {"account": "marts.accounts", "deal": "marts.deals"}
+_TABLES = {"account": "marts.accounts", "deal": "marts.deals", "owner": "marts.deal_states"}
 _DENIED = "That is not among the figures you may see."
 _DENIED_REMEDY = "Ask what you can ask, or whoever manages access to the data."
 
@@ -163,7 +163,7 @@ def _caveats(asked: Asked, composed: Composed, facts: Sequence[Fact]) -> tuple[s
         found += _few(asked, facts)
         end = asked.data.context.end_of(asked.day).replace(tzinfo=UTC)
         metrics = dict.fromkeys(fact.metric for fact in facts if fact.metric in asked.facts.catalog.metrics)
-        found += asked.standing.caveats((s for metric in metrics for s in systems_behind(metric)), asked.day, end)
+        found += asked.standing.caveats((s for metric in metrics for s in systems_behind(metric)), end)
         if not asked.question.principal.rows.is_everything:
             found.append("Only the accounts that you may see are counted.")
     return tuple(dict.fromkeys(found))

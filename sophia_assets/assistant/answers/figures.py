@@ -274,7 +274,7 @@ def trend(asked: Asked) -> Composed:
     found = Composed(may_be_phrased=not asked.scope)
     found.show(*facts)
     found.rows = list(same_columns([_point(fact) for fact in facts]))
-    _course(asked, metric, whole, found)
+    _course(asked, whole, found)
     running = next((fact for fact in facts if fact not in whole), None)
     if running is not None:
         name = "" if whole else f"{noun(running).opening}{asked.scope or saying.subject(running)} "
@@ -297,7 +297,7 @@ def _point(fact: Fact) -> dict[str, object]:
     }
 
 
-def _course(asked: Asked, metric: Metric, whole: Sequence[Fact], found: Composed) -> None:
+def _course(asked: Asked, whole: Sequence[Fact], found: Composed) -> None:
     if not whole:
         return
     first, last = whole[0], whole[-1]

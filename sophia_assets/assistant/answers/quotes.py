@@ -1,7 +1,7 @@
 """Answers to what customers say: their words, letter by letter, with who said them to whom, when and where.
 
-Belongs here: which quotes are shown, and how. Does not belong here: finding them (`quote_search`), or what may be
-quoted at all (`insight.quotable`, `insight.privacy`).
+Belongs here: which quotes are shown, and how. Does not belong here: finding them (`searching.quote_search`), or what
+may be quoted at all (`insight.quotable`, `insight.privacy`).
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 DAYS = 60
 MOST_QUOTES = 5
 MOST_PASSAGES = 3
+_STEM = 4
 _SIDES = {"customer": "the customer", "company": "our side"}
 
 
@@ -74,7 +75,10 @@ def _passages(asked: Asked, accounts: Collection[str] | None) -> FoundDocuments:
     if asked.documents is None or not asked.reading.search or asked.standing.shares.of(SYSTEM) <= 0:
         return nothing
     found = asked.documents(asked.reading.search, accounts)
-    return replace(found, documents=tuple(each for each in found.documents if each.text)[:MOST_PASSAGES])
+    stems = [word.lower()[:_STEM] for phrase in asked.reading.search for word in phrase.split() if len(word) > 2]
+    # A passage may be about the words, and the sentence of it that may be quoted about something else.
+    fitting = (each for each in found.documents if any(stem in each.text.lower() for stem in stems))
+    return replace(found, documents=tuple(fitting)[:MOST_PASSAGES])
 
 
 def _add_passages(

@@ -50,7 +50,7 @@ def ranking(asked: Asked) -> Composed:
     found = Composed(may_be_phrased=not asked.reading.filters)
     found.show(*facts)
     found.rows = list(same_columns([row(fact, rank=place) for place, fact in enumerate(facts, 1)]))
-    found.say(_ranked(asked, metric, dimension, facts, smallest))
+    found.say(_ranked(asked, dimension, facts, smallest))
     if not smallest:
         _rest(asked, metric, dimension, facts, found)
     if len(facts) < limit:
@@ -90,7 +90,7 @@ def _nothing(asked: Asked, metric: Metric, dimension: str) -> str:
     return f"nothing is known of {metric.spoken} by {saying.singular(dimension)}{asked.whole_scope} {when}"
 
 
-def _ranked(asked: Asked, metric: Metric, dimension: str, facts: Sequence[Fact], smallest: bool) -> str:
+def _ranked(asked: Asked, dimension: str, facts: Sequence[Fact], smallest: bool) -> str:
     first, scope = facts[0], asked.whole_scope
     time = saying.when(first, asked.day)
     shown = [f"{slot(fact, 'subject')} with {slot(fact)}" for fact in facts[:_TOLD]]
@@ -243,7 +243,7 @@ def _parts_of_move(asked: Asked, metric: Metric, whole: Fact, dimension: str, fo
         return
     first = with_it[0]
     adds_up = metric.is_additive and metric.unit in _UNITS_OF_PARTS
-    part = _part(metric, whole, first, dimension) if adds_up else None
+    part = _part(metric, whole, first) if adds_up else None
     found.show(first, part)
     what = f"By {saying.singular(dimension)}, the largest {'part of the move' if adds_up else 'move the same way'} is"
     text = f"{what} {slot(first, 'subject')}, {slot(first, 'direction')} {slot(first, 'delta')}"
@@ -259,7 +259,7 @@ def _parts_of_move(asked: Asked, metric: Metric, whole: Fact, dimension: str, fo
         )
     found.say(text + ".")
     for fact in [*with_it, *against][:_MOST_PARTS]:
-        contribution = _part(metric, whole, fact, dimension) if adds_up and fact in with_it else None
+        contribution = _part(metric, whole, fact) if adds_up and fact in with_it else None
         more = {"part_of_move": contribution.display} if contribution else {}
         found.rows.append(
             {"by": saying.singular(dimension), "name": fact.dimensions[dimension], **_bare_row(fact), **more}
@@ -272,7 +272,7 @@ def _bare_row(fact: Fact) -> dict[str, object]:
     return {key: shown for key, shown in row(fact).items() if key not in fact.dimensions}
 
 
-def _part(metric: Metric, whole: Fact, fact: Fact, dimension: str) -> Fact | None:
+def _part(metric: Metric, whole: Fact, fact: Fact) -> Fact | None:
     """What part of the whole's move lies in one entity; None where parts go both ways beyond the whole."""
     if not whole.delta or fact.delta is None:
         return None

@@ -125,7 +125,7 @@ def freshness(asked: Asked) -> Composed:
         which = "Every connected system was" if not wanted else f"{listed([s.name for s in states])} was"
         found.plain.append(f"{which} read up to then, and nothing is broken.")
     for state in dict.fromkeys([*broken, *behind]):
-        found.plain += asked.standing.caveats([state.system], asked.day, end)[:2]
+        found.plain += asked.standing.caveats([state.system], end)[:2]
         if state.read_through is None and state.is_connected:
             found.plain.append(f"{state.name} is connected, but nothing of it was read yet.")
     off = [state.name for state in states if not state.is_connected]

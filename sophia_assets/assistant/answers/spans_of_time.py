@@ -101,21 +101,16 @@ def points(grain: str, span: Period | None, context: FactContext) -> list[Period
     """
     fiscal = context.fiscal_year_start_month
     if span is None:
-        return [p for p in series_periods(grain, context.day, fiscal) if p.start >= _floor(grain, context)]
+        return [p for p in series_periods(grain, context.day, fiscal) if p.start >= context.history_start]
     found: list[Period] = []
     day = min(span.end, context.day)
     while day >= max(span.start, context.history_start) and len(found) < 60:
         start = _start_of(grain, day, fiscal)
         end = min(_end_of(grain, start), context.day)
-        if start >= _floor(grain, context):
+        if start >= context.history_start:
             found.append(_point(grain, start, end, fiscal))
         day = start - _DAY
     return found[::-1]
-
-
-def _floor(grain: str, context: FactContext) -> date:
-    """No point begins before it: the first day of the data, or of the first whole unit after it."""
-    return context.history_start
 
 
 def _start_of(grain: str, day: date, fiscal: int) -> date:

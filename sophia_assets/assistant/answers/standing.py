@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -74,8 +74,8 @@ class Standing:
         ]
         return sha256("|".join(told).encode()).hexdigest()[:16]
 
-    def caveats(self, systems: Iterable[str], day: date, end: datetime) -> list[str]:
-        """What has to be said of these systems with figures of `day`, which ended at `end` (UTC)."""
+    def caveats(self, systems: Iterable[str], end: datetime) -> list[str]:
+        """What has to be said of these systems with figures of a day that ended at `end` (UTC)."""
         found = []
         for each in filter(None, map(self.of, dict.fromkeys(systems))):
             if not each.is_connected:

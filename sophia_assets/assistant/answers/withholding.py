@@ -1,7 +1,7 @@
 """What may be told of a question that was not read: asking back must name nothing that the reader may not see.
 
 Belongs here: leaving out choices, and sentences that name figures or names of others. Does not belong here: what is
-asked back (`asking_back`), or who may see what (`access.policies`).
+asked back (`understanding.asking_back`), or who may see what (`access.policies`).
 """
 
 from __future__ import annotations

@@ -9,13 +9,13 @@ private channels.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sophia_assets.insight.quotable import sentences_to_quote, strangers
-from sophia_assets.insight.quotes import Quote, tables_of
+from sophia_assets.insight.quotes import Quote, lowered, quote_at, tables_of
 from sophia_assets.warehouse.reading import Readable
 
 #: A record that is shorter holds no whole sentence to quote; a longer one is no talk.
@@ -45,16 +45,16 @@ class Said:
 def said(readable: Readable, narrowing: Narrowing, *, most: int) -> Iterator[Said]:
     """The sentences that may be quoted of the newest `most` records of each system; systems without tables are left
     out."""
-    tables = tables_of(readable)  # type: ignore[arg-type]
+    tables = tables_of(readable)
     rows: list[dict[str, Any]] = []
     if tables >= _CALLS:
         rows += _calls(readable, narrowing, most)
     if tables >= _CHATS:
         rows += _chats(readable, narrowing, most)
-    unwanted = strangers(readable, tables) if rows else frozenset()  # type: ignore[arg-type]
+    unwanted = strangers(readable, tables) if rows else frozenset()
     for row in rows:
         for start, end in sentences_to_quote(row["text"], unwanted):
-            yield Said(_quote(row, start, end), row["topic"] or "")
+            yield Said(quote_at(row, start, end), row["topic"] or "")
 
 
 def _calls(readable: Readable, narrowing: Narrowing, most: int) -> list[dict[str, Any]]:
@@ -79,7 +79,7 @@ def _calls(readable: Readable, narrowing: Narrowing, most: int) -> list[dict[str
             "at": row["started_at"] + timedelta(milliseconds=int(row["start_ms"] or 0)),
             "said_by": "customer",
         }
-        for row in _rows(readable, sql, values)
+        for row in lowered(readable.query(sql, values).to_pylist())
     ]
 
 
@@ -107,7 +107,7 @@ def _chats(readable: Readable, narrowing: Narrowing, most: int) -> list[dict[str
             "said_by": "company",
             "topic": "",
         }
-        for row in _rows(readable, sql, [narrowing.until, *values])
+        for row in lowered(readable.query(sql, [narrowing.until, *values]).to_pylist())
     ]
 
 
@@ -131,25 +131,3 @@ def _escaped(part: str) -> str:
     for sign in "!%_":
         part = part.replace(sign, f"!{sign}")
     return part
-
-
-def _rows(readable: Readable, sql: str, values: Sequence[Any]) -> list[dict[str, Any]]:
-    """The rows of a SELECT, columns in small letters."""
-    found = readable.query(sql, values).to_pylist()
-    return [{key.lower(): value for key, value in row.items()} for row in found]
-
-
-def _quote(row: dict[str, Any], start: int, end: int) -> Quote:
-    system, kind, source_id = row["pointer"]
-    return Quote(
-        id=f"{system}.{kind}.{source_id}.{start}",
-        text=row["text"][start:end],
-        system=system,
-        object=kind,
-        source_id=source_id,
-        start=start,
-        end=end,
-        at=row["at"].replace(tzinfo=UTC),
-        said_by=row["said_by"],
-        account_id=row["account_id"] or "",
-    )

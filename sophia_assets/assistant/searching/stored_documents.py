@@ -21,7 +21,7 @@ import orjson
 from sophia_assets.assistant.searching.full_text import Entry, FullText, needed
 from sophia_assets.insight.privacy import personal_data
 from sophia_assets.insight.quotable import sentences_to_quote, strangers
-from sophia_assets.insight.quotes import tables_of
+from sophia_assets.insight.quotes import lowered, tables_of
 from sophia_assets.warehouse.reading import Reading
 
 MOST_PASSAGES = 20_000
@@ -68,13 +68,13 @@ class StoredDocuments:
 
     def __init__(self, reading: Reading) -> None:
         self._reading = reading
-        tables = tables_of(reading)  # type: ignore[arg-type]
+        tables = tables_of(reading)
         self.is_empty = not tables >= _TABLES
         self._unwanted: frozenset[str] = frozenset()
         self._index: FullText | None = None
         if self.is_empty:
             return
-        self._unwanted = strangers(reading, tables)  # type: ignore[arg-type]
+        self._unwanted = strangers(reading, tables)
         if reading.dialect != "snowflake":
             self._index = FullText(self._entries())
 
@@ -134,8 +134,7 @@ class StoredDocuments:
 
     def _rows(self, sql: str, values: Sequence[Any]) -> list[dict[str, Any]]:
         with self._reading.session():
-            found = self._reading.query(sql, values).to_pylist()
-        return [{key.lower(): value for key, value in row.items()} for row in found]
+            return lowered(self._reading.query(sql, values).to_pylist())
 
     def _first(self, passages: Sequence[Mapping[str, Any]], terms: Sequence[str], limit: int) -> list[FoundDocument]:
         """The first passages as they are shown, one of those that look the same."""

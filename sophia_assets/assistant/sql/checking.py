@@ -194,7 +194,15 @@ def _refuse_unknown_columns(statement: Expr, columns: Mapping[str, tuple[str, ..
         qualify(statement.copy(), schema=schema, dialect="snowflake", identify=False, quote_identifiers=False)
     except (sqlglot.errors.SqlglotError, RecursionError) as error:
         why = str(error).splitlines()[0].partition(". Line")[0]
-        raise SqlRefused(f"it cannot be resolved: {why[:200]}", remedy="Check the names of columns") from None
+        raise SqlRefused(f"it cannot be resolved: {why[:200]}", remedy=_columns_told(statement, columns)) from None
+
+
+def _columns_told(statement: Expr, columns: Mapping[str, tuple[str, ...]]) -> str:
+    """Which columns the models have that the statement reads."""
+    from sqlglot import exp
+
+    read = dict.fromkeys(name for name in map(_table_name, statement.find_all(exp.Table)) if name in columns)
+    return "; ".join(f"{name} has {', '.join(columns[name])}" for name in read) or "Check the names of columns"
 
 
 def _limited(table: Expr, name: str, columns: tuple[str, ...], condition: str | None) -> Expr:

@@ -16,7 +16,7 @@ from sophia_assets.control.operating import json_option, login_name, opened_serv
 @json_option
 def sql(statement: str, role: str, as_json: bool) -> None:
     """Run one SELECT, in Snowflake's dialect, over the models that a role may see: `SELECT stage, COUNT(*) FROM
-    marts.deals GROUP BY 1`.
+    marts.deal_states GROUP BY 1`.
 
     Only while the flag enable_free_sql is on. What it gives is checked by nobody.
     """

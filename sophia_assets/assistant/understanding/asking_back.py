@@ -24,6 +24,14 @@ _ASK_HELP = "Say “help” to see what can be asked."
 _SLOTS = word_set("for of at with by from in about on to")
 
 
+class Unread(Exception):
+    """Carries why a question is not read."""
+
+    def __init__(self, not_read: NotRead) -> None:
+        super().__init__(not_read.reason)
+        self.not_read = not_read
+
+
 def about(metric: Metric, rest: str = "") -> str:
     """A question for a metric."""
     return f"What {'are' if metric.plural else 'is'} {metric.spoken}{' ' if rest else ''}{rest}?"
@@ -81,7 +89,7 @@ def counts_others(metric: Metric, wanted: str) -> NotRead:
     return NotRead("clarify", f"{label} counts {metric.counts}s, not {wanted.lower()}.", (about(metric),))
 
 
-def excluded_what(draft: Draft) -> NotRead:
+def excluded_what() -> NotRead:
     """Something is left out, and it is not known what."""
     return NotRead("clarify", "It is not clear what is to be left out; name it, such as “bookings without” and a name.")
 
@@ -129,7 +137,7 @@ def no_metric(draft: Draft, ground: Ground) -> NotRead:
     return NotRead("clarify", f"It is not said which figure is wanted. {_ASK_HELP}", tuple(choices[:_MOST_CHOICES]))
 
 
-def no_dimension(metric: Metric, dimension: str, draft: Draft, ground: Ground) -> NotRead:
+def no_dimension(metric: Metric, dimension: str, draft: Draft) -> NotRead:
     """A dimension that a metric does not have."""
     label = dimension_label(dimension)
     if not metric.dimensions:
@@ -143,7 +151,7 @@ def no_dimension(metric: Metric, dimension: str, draft: Draft, ground: Ground) -
     return NotRead("abstained", f"{metric.label} is not known by {label}; it is by {_joined(has, 'and')}.", choices)
 
 
-def no_dimension_at_all(dimension: str, draft: Draft) -> NotRead:
+def no_dimension_at_all(dimension: str) -> NotRead:
     """A dimension that nothing is known by."""
     return NotRead("abstained", f"Nothing is told by {dimension_label(dimension)}.")
 
@@ -171,7 +179,7 @@ def two_dimensions(draft: Draft, ground: Ground) -> NotRead:
     return NotRead("clarify", f"A figure is broken down by one thing at a time: {_joined(labels, 'or')}?", choices)
 
 
-def ranked_by_what(draft: Draft, metrics: Sequence[str], ground: Ground) -> NotRead:
+def ranked_by_what(metrics: Sequence[str], ground: Ground) -> NotRead:
     """A ranking without what is ranked."""
     known = [ground.known.metrics[name] for name in metrics]
     choices = tuple(
@@ -182,7 +190,7 @@ def ranked_by_what(draft: Draft, metrics: Sequence[str], ground: Ground) -> NotR
     return NotRead("clarify", "It is not said what is to be ranked.", choices[:_MOST_CHOICES])
 
 
-def compared_with_what(draft: Draft, metrics: Sequence[str], ground: Ground) -> NotRead:
+def compared_with_what(metrics: Sequence[str], ground: Ground) -> NotRead:
     """A comparison with one side."""
     known = ground.known.metrics[metrics[0]]
     label = known.label
@@ -193,7 +201,7 @@ def compared_with_what(draft: Draft, metrics: Sequence[str], ground: Ground) -> 
     )
 
 
-def trend_or_breakdown(draft: Draft, metrics: Sequence[str], dimension: str, ground: Ground) -> NotRead:
+def trend_or_breakdown(metrics: Sequence[str], dimension: str, ground: Ground) -> NotRead:
     """A trend of each entity."""
     label = ground.known.metrics[metrics[0]].label
     return NotRead(
@@ -228,7 +236,7 @@ def too_short(metric: Metric, span: Span, draft: Draft) -> NotRead:
     )
 
 
-def too_fine(metrics: Sequence[Metric], wanted: str, draft: Draft) -> NotRead:
+def too_fine(metrics: Sequence[Metric], wanted: str) -> NotRead:
     """A trend in steps that are shorter than a metric's grain."""
     metric = next(each for each in metrics if each.grain != "day")
     return NotRead(
@@ -238,12 +246,12 @@ def too_fine(metrics: Sequence[Metric], wanted: str, draft: Draft) -> NotRead:
     )
 
 
-def no_such_grain(wanted: str, draft: Draft) -> NotRead:
+def no_such_grain(wanted: str) -> NotRead:
     """A trend by day or year."""
     return NotRead("clarify", f"A trend is told by week, month or quarter, not by {wanted}.")
 
 
-def several_times(draft: Draft) -> NotRead:
+def several_times() -> NotRead:
     """More times than are read."""
     return NotRead("clarify", "The question names several times; ask for one, or compare two of them.")
 
@@ -258,7 +266,7 @@ def begins_later(span: Span, calendar: Calendar, draft: Draft) -> NotRead:
     )
 
 
-def nothing_before(draft: Draft) -> NotRead:
+def nothing_before() -> NotRead:
     """A question that completes one that was not asked."""
     return NotRead("clarify", f"It is not said what the question is about. {_ASK_HELP}")
 

@@ -149,7 +149,7 @@ def completed(earlier: Draft, later: Draft) -> Draft:
     )
 
 
-def searching(earlier: Draft, later: Draft) -> Draft:
+def searching(later: Draft) -> Draft:
     """After a question for quotes, `and about onboarding?` asks for quotes on other words."""
     if Cue.FOLLOW not in later.cues or not later.leftovers or later.mentions:
         return later

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from sophia_assets.assistant.understanding.vocabulary import COMPANY_ENDINGS, EVERYDAY
-from sophia_assets.assistant.understanding.words import Token, fold, folded_of, stem
+from sophia_assets.assistant.understanding.words import Token, fold, folded_of
 from sophia_assets.insight.lexicon import word_set
 
 STRONG = ("account", "owner", "deal", "competitor", "country", "industry")
@@ -226,8 +226,3 @@ def _rare_words(names: Iterable[Name]) -> frozenset[str]:
     for (_, word), count in seen.items():
         counts[word] = max(counts[word], count)
     return frozenset(word for word, count in counts.items() if count == 1)
-
-
-def stems_of_name(name: Name) -> tuple[str, ...]:
-    """The stems of a name's words."""
-    return tuple(stem(word) for word in folded_of(name.name.replace("_", " ")))

@@ -1,7 +1,8 @@
 """Decides what a question asks for, from what was spotted in it: the reading, or why there is none.
 
-Belongs here: the intent, the metrics, and whether they can be read as wanted. Does not belong here: spotting words
-(`spotting`), the times (`time_reading`), the sentences that ask back (`asking_back`).
+Belongs here: the parts of a reading by its intent, and whether they fit together. Does not belong here: the intent
+(`intents`), the metrics (`metric_reading`), spotting words (`spotting`), the times (`time_reading`), the sentences that
+ask back (`asking_back`).
 """
 
 from __future__ import annotations
@@ -13,42 +14,22 @@ from typing import Literal
 from sophia_assets.access.principal import RowScope
 from sophia_assets.assistant.interface import Intent, NotRead, Reading
 from sophia_assets.assistant.understanding import asking_back
+from sophia_assets.assistant.understanding.asking_back import Unread
 from sophia_assets.assistant.understanding.cues import Cue
 from sophia_assets.assistant.understanding.draft import Draft, NameUse
 from sophia_assets.assistant.understanding.entities import Name
 from sophia_assets.assistant.understanding.ground import Ground
-from sophia_assets.assistant.understanding.intents import Intents
-from sophia_assets.assistant.understanding.metric_choice import Wanted, chosen
-from sophia_assets.assistant.understanding.metric_words import Mention
+from sophia_assets.assistant.understanding.metric_reading import MetricReading
 from sophia_assets.assistant.understanding.time_reading import TimeRead, read_times
-from sophia_assets.assistant.understanding.vocabulary import (
-    COMPANY_METRICS,
-    DIMENSION_STEMS,
-    NAMED_BY,
-    RANKED_BY,
-    SOONEST,
-    TOPICS,
-    WORD_CHOICES,
-    dimension_label,
-)  # fmt: skip
-from sophia_assets.assistant.understanding.words import stem
+from sophia_assets.assistant.understanding.vocabulary import COMPANY_METRICS, TOPICS, dimension_label
 from sophia_assets.metrics.catalog import Metric
 from sophia_assets.metrics.filters import Filter
 
 
-class Unread(Exception):
-    """Carries why a question is not read."""
-
-    def __init__(self, not_read: NotRead) -> None:
-        super().__init__(not_read.reason)
-        self.not_read = not_read
-
-
 @dataclass
-class Finishing(Intents):
+class Finishing(MetricReading):
     """One draft on its way to a reading."""
 
-    ground: Ground
     rows: RowScope
 
     def reading(self) -> Reading:
@@ -61,7 +42,7 @@ class Finishing(Intents):
         if draft.unjoined:
             raise Unread(asking_back.unjoined(draft, self.ground))
         if Cue.EXCLUDE in draft.cues and not any(use.is_excluded for use in draft.names) and not draft.leftovers:
-            raise Unread(asking_back.excluded_what(draft))
+            raise Unread(asking_back.excluded_what())
         if draft.leftovers:
             raise Unread(asking_back.unexplained(draft, self.ground, self.rows))
         intent = self.intent()
@@ -94,8 +75,7 @@ class Finishing(Intents):
         return Reading(intent, filters=filters, assumptions=tuple(self.notes))
 
     def _quotes(self) -> Reading:
-        metrics: tuple[str, ...] = ()
-        filters = self._filters(metrics, ("account",))
+        filters = self._filters((), ("account",))
         time = self._times(())
         return Reading(
             Intent.QUOTES,
@@ -124,7 +104,7 @@ class Finishing(Intents):
             ),
         )
         if any(each.dimension == "country" for each in filters):
-            raise Unread(asking_back.no_dimension_at_all("country", self.draft))
+            raise Unread(asking_back.no_dimension_at_all("country"))
         time = self._times(metrics)
         return Reading(
             Intent.OVERVIEW, metrics, time.period, time.compared_to, filters=filters, assumptions=self._said_notes(time)
@@ -145,8 +125,8 @@ class Finishing(Intents):
         draft = self.draft
         dimension = self._dimension(intent)
         metrics = self._metrics(intent, dimension)
-        dimension = self._dimension_of(intent, dimension, metrics)
-        if intent in (Intent.DEFINITION,):
+        dimension = self._dimension_of(dimension, metrics)
+        if intent is Intent.DEFINITION:
             return Reading(intent, metrics, assumptions=tuple(self.notes))
         if self._asks_where() and dimension is None:
             intent, dimension = self._where(intent, metrics)
@@ -180,9 +160,9 @@ class Finishing(Intents):
             if several and dimension is None:
                 dimension = several.dimension
             if len(metrics) < 2 and not several and not self.draft.compared and Cue.CHANGE not in self.draft.cues:
-                raise Unread(asking_back.compared_with_what(self.draft, metrics, self.ground))
+                raise Unread(asking_back.compared_with_what(metrics, self.ground))
         if intent is Intent.TREND and dimension is not None:
-            raise Unread(asking_back.trend_or_breakdown(self.draft, metrics, dimension, self.ground))
+            raise Unread(asking_back.trend_or_breakdown(metrics, dimension, self.ground))
         return intent, dimension
 
     def _ranked_dimension(self, metrics: Sequence[str], filters: Sequence[Filter]) -> str:
@@ -190,7 +170,7 @@ class Finishing(Intents):
         metric = self.ground.known.metrics[metrics[0]]
         told_by = list(metric.breakdowns)
         if metric.periods or len(told_by) != 1 or any(each.dimension == told_by[0] for each in filters):
-            raise Unread(asking_back.ranked_by_what(self.draft, metrics, self.ground))
+            raise Unread(asking_back.ranked_by_what(metrics, self.ground))
         self.notes.append(f"They are listed by {dimension_label(told_by[0])}.")
         return told_by[0]
 
@@ -203,7 +183,7 @@ class Finishing(Intents):
         if "stage" in metric.breakdowns and intent in (Intent.VALUE, Intent.RANKING):
             return (Intent.BREAKDOWN if intent is Intent.VALUE else intent), "stage"
         if intent is Intent.VALUE:
-            raise Unread(asking_back.no_dimension(metric, "country", self.draft, self.ground))
+            raise Unread(asking_back.no_dimension(metric, "country", self.draft))
         return intent, None
 
     def _dimension(self, intent: Intent) -> str | None:
@@ -215,7 +195,7 @@ class Finishing(Intents):
             return draft.grouping
         return draft.head.dimension if draft.head and intent is not Intent.DEFINITION else None
 
-    def _dimension_of(self, intent: Intent, dimension: str | None, metrics: Sequence[str]) -> str | None:
+    def _dimension_of(self, dimension: str | None, metrics: Sequence[str]) -> str | None:
         """Whom "who" means for the metrics; and no dimension where "which" asks for none."""
         head = self.draft.head
         if head is None or not head.is_who or self.draft.grouping:
@@ -228,130 +208,6 @@ class Finishing(Intents):
         if metric.area != "sales" and "account" in metric.dimensions:
             return "account"
         return "owner" if "owner" in metric.dimensions else ("account" if "account" in metric.dimensions else "owner")
-
-    def _metrics(self, intent: Intent, dimension: str | None) -> tuple[str, ...]:
-        draft = self.draft
-        if not draft.mentions:
-            return (self._default_metric(intent, dimension),)
-        needed = tuple(
-            dict.fromkeys(
-                [
-                    *([dimension] if dimension and dimension != "kind" and not self._is_who() else []),
-                    *self._name_dimensions(),
-                ]
-            )
-        )
-        found: list[str] = []
-        for mention in draft.mentions:
-            said = self._said(mention.tokens)
-            is_one_figure = intent in (Intent.VALUE, Intent.BREAKDOWN, Intent.RANKING)
-            if mention.topic is not None and is_one_figure and said.lower() in WORD_CHOICES:
-                raise Unread(asking_back.several_figures(draft, said, WORD_CHOICES[said.lower()], self.ground))
-            wanted = Wanted(
-                self._units(mention.tokens) | self._units_of_when(mention),
-                needed,
-                is_listing_deals=dimension == "deal"
-                and intent in (Intent.RANKING, Intent.BREAKDOWN)
-                and not draft.units,
-                is_ranking=intent is Intent.RANKING,
-                takes_headline=intent in (Intent.TREND, Intent.COMPARISON, Intent.EXPLANATION, Intent.OVERVIEW),
-                prefers_value=Cue.HOW_MUCH in draft.cues,
-                stems=frozenset(token.stem for token in draft.tokens) if Cue.HOW_MANY in draft.cues else frozenset(),
-            )
-            stems = (
-                self._content()
-                if len(draft.mentions) == 1 and self._units(()) and not self._asks_when()
-                else [draft.tokens[place].stem for place in mention.tokens]
-                if mention.tokens and mention.tokens[-1] < len(draft.tokens)
-                else []
-            )
-            choice = chosen(mention, said, stems, wanted, self.ground.known, self.ground.metric_words)
-            if is_one_figure and tuple(stems) in self.ground.metric_words.ambiguous and not choice.choices:
-                candidates = [*mention.candidates, *self.ground.metric_words.partial(stems[0])]
-                raise Unread(
-                    asking_back.several_figures(draft, said, tuple(dict.fromkeys(candidates))[:5], self.ground)
-                )
-            if choice.metric is None:
-                raise Unread(asking_back.several_figures(draft, said, choice.choices, self.ground, choice.why))
-            if choice.note:
-                self.notes.append(choice.note)
-            if choice.metric not in found:
-                found.append(choice.metric)
-        self._check_counted(found)
-        for name in found:
-            if name not in self.ground.catalog.metrics:
-                raise Unread(asking_back.unusable(name, self.ground))
-        return tuple(found)
-
-    def _check_counted(self, metrics: Sequence[str]) -> None:
-        """Raises Unread where a number of one thing is wanted, and the metric counts another: customers, not deals."""
-        tokens = self.draft.tokens
-        for place in range(2, len(tokens)):
-            if (tokens[place - 2].folded, tokens[place - 1].folded) != ("how", "many"):
-                continue
-            noun = DIMENSION_STEMS.get((tokens[place].stem,))
-            for metric in (self.ground.known.metrics[name] for name in metrics):
-                counted = DIMENSION_STEMS.get((stem(metric.counts or "-"),))
-                if noun and counted and noun != counted and metric.unit == "count":
-                    raise Unread(asking_back.counts_others(metric, tokens[place].text))
-
-    def _content(self) -> list[str]:
-        """What the whole question is about, by stems; those of a lone mention first."""
-        return sorted(self.draft.content)
-
-    def _is_who(self) -> bool:
-        return self.draft.head is not None and self.draft.head.is_who and not self.draft.grouping
-
-    def _units(self, tokens: Sequence[int]) -> frozenset[str]:
-        cues, units = self.draft.cues, set(self.draft.units)
-        if Cue.HOW_MANY in cues and not units - {"days"}:
-            units.add("count")
-        if Cue.HOW_LONG in cues and any(
-            token.folded in ("long", "old", "quickly", "quick", "fast", "slow") for token in self.draft.tokens
-        ):
-            units.add("days")
-        if Cue.HOW_MUCH in cues and any(token.folded == "money" for token in self.draft.tokens):
-            units.add("usd")
-        if "days" in units:
-            units.discard("count")
-        return frozenset(units)
-
-    def _asks_when(self) -> bool:
-        words = [token.folded for token in self.draft.tokens]
-        return words[:1] == ["when"] or any(word in SOONEST for word in words)
-
-    def _units_of_when(self, mention: Mention) -> frozenset[str]:
-        """`When does an account renew`: what is a time of those that may be meant, where there is one."""
-        stems = [self.draft.tokens[place].stem for place in mention.tokens if place < len(self.draft.tokens)]
-        names = (*mention.candidates, *self.ground.metric_words.related(stems))
-        has_time = any(self.ground.known.metrics[name].unit == "days" for name in names)
-        return frozenset({"days"}) if has_time and self._asks_when() else frozenset()
-
-    def _default_metric(self, intent: Intent, dimension: str | None) -> str:
-        draft = self.draft
-        named = [use.names[0].dimension for use in draft.names]
-        is_bare_who = self._is_who() and draft.order in ("best", "worst")
-        if (
-            intent in (Intent.RANKING, Intent.BREAKDOWN)
-            and dimension
-            and (draft.order or draft.limit)
-            and not is_bare_who
-        ):
-            metric = RANKED_BY.get(dimension)
-            if metric and metric in self.ground.catalog.metrics:
-                self.notes.append(f"They are ranked by {self.ground.known.metrics[metric].spoken}.")
-                return metric
-        for each in named:
-            if each in NAMED_BY and draft.cues & {Cue.HOW_MANY, Cue.MENTIONED}:
-                return NAMED_BY[each]
-        raise Unread(asking_back.no_metric(draft, self.ground))
-
-    def _name_dimensions(self) -> list[str]:
-        return list(
-            dict.fromkeys(
-                use.names[0].dimension for use in self.draft.names if len({n.dimension for n in use.names}) == 1
-            )
-        )
 
     def _filters(self, metrics: Sequence[str], allowed: Sequence[str]) -> tuple[Filter, ...]:
         """The names as filters, those of one dimension together. Raises Unread where a name is not sure."""
@@ -398,13 +254,10 @@ class Finishing(Intents):
         wanted = [*([dimension] if dimension else []), *(each.dimension for each in filters)]
         for each in wanted:
             if each not in metric.dimensions:
-                raise Unread(asking_back.no_dimension(metric, each, self.draft, self.ground))
+                raise Unread(asking_back.no_dimension(metric, each, self.draft))
 
     def _times(self, metrics: Sequence[str], intent: Intent = Intent.OVERVIEW) -> TimeRead:
-        read = read_times(self.draft, [self.ground.known.metrics[name] for name in metrics], intent, self.ground)
-        if isinstance(read, NotRead):
-            raise Unread(read)
-        return read
+        return read_times(self.draft, [self.ground.known.metrics[name] for name in metrics], intent, self.ground)
 
     def _order(self, metrics: Sequence[str]) -> Literal["largest", "smallest"]:
         order = self.draft.order or "largest"

@@ -50,7 +50,6 @@ _SMALL = word_set(
     "i my be been at by per from into and or not it they them as"
 )
 _LEAD = ("the", "number", "of")
-_MOST_SHARED = 3
 _WIDEST_GAP = 1
 
 

@@ -12,6 +12,7 @@ from typing import Literal
 
 from sophia_assets.assistant.interface import Intent, NotRead
 from sophia_assets.assistant.understanding import asking_back
+from sophia_assets.assistant.understanding.asking_back import Unread
 from sophia_assets.assistant.understanding.calendar_spans import Calendar, Span
 from sophia_assets.assistant.understanding.cues import Cue
 from sophia_assets.assistant.understanding.draft import Draft
@@ -35,18 +36,9 @@ class TimeRead:
     notes: list[str] = field(default_factory=list)
 
 
-class _Refused(Exception):
-    def __init__(self, not_read: NotRead) -> None:
-        super().__init__(not_read.reason)
-        self.not_read = not_read
-
-
-def read_times(draft: Draft, metrics: Sequence[Metric], intent: Intent, ground: Ground) -> TimeRead | NotRead:
-    """The times of a question, for its metrics."""
-    try:
-        return _Times(draft, metrics, intent, ground).read()
-    except _Refused as refused:
-        return refused.not_read
+def read_times(draft: Draft, metrics: Sequence[Metric], intent: Intent, ground: Ground) -> TimeRead:
+    """The times of a question, for its metrics. Raises Unread."""
+    return _Times(draft, metrics, intent, ground).read()
 
 
 @dataclass
@@ -59,9 +51,9 @@ class _Times:
     def read(self) -> TimeRead:
         for time in (*self.draft.times, *self.draft.compared):
             if time.problem:
-                raise _Refused(NotRead("abstained", time.problem))
+                raise Unread(NotRead("abstained", time.problem))
         if len(self.draft.times) > 1 or len(self.draft.compared) > 1:
-            raise _Refused(asking_back.several_times(self.draft))
+            raise Unread(asking_back.several_times())
         made = TimeRead()
         main = self._main()
         made.notes += [time.note for time in (*self.draft.times, *self.draft.compared) if time.note]
@@ -75,7 +67,7 @@ class _Times:
             self._check(held, made)
             made.compared_to = self._period(held, made)
             if made.period is None and main is None:
-                made.period = self._own(made)
+                made.period = self._own()
         if self.intent is Intent.TREND:
             made.grain = self._grain(main)
             if main and main.days < DAYS_OF[made.grain] and not main.is_to_date:
@@ -138,7 +130,7 @@ class _Times:
     def _checked_shift(self, span: Span) -> Span:
         if span.end < self._calendar.history_start:
             start = long_date(self._calendar.history_start)
-            raise _Refused(NotRead("abstained", f"The data begins on {start} and knows nothing before it."))
+            raise Unread(NotRead("abstained", f"The data begins on {start} and knows nothing before it."))
         return span
 
     def _before(self, span: Span) -> Span:
@@ -163,26 +155,26 @@ class _Times:
         made.period = span.period()
         return span
 
-    def _own(self, made: TimeRead) -> Period | None:
+    def _own(self) -> Period | None:
         if self._are_stocks:
             return period_for("as_of", self._calendar.day)[0]
         return None
 
     def _check(self, span: Span, made: TimeRead) -> None:
-        """Raises _Refused for what a metric is not measured for."""
+        """Raises Unread for what a metric is not measured for."""
         starts = self._calendar.history_start
         for metric in self.metrics:
             if metric.snapshot and span.end != self._calendar.day and self.intent is not Intent.OVERVIEW:
-                raise _Refused(asking_back.only_now(metric))
+                raise Unread(asking_back.only_now(metric))
             if self._is_stock(metric) or self.intent in (Intent.DEFINITION, Intent.OVERVIEW):
                 continue
             if span.key != "qtd" and span.days < DAYS_OF[metric.grain]:
-                raise _Refused(asking_back.too_short(metric, span, self.draft))
+                raise Unread(asking_back.too_short(metric, span, self.draft))
             if span.start < starts:
                 if self.intent is Intent.TREND:
                     made.notes.append(f"The data begins on {long_date(starts)}.")
                     continue
-                raise _Refused(asking_back.begins_later(span, self._calendar, self.draft))
+                raise Unread(asking_back.begins_later(span, self._calendar, self.draft))
 
     def _period(self, span: Span, made: TimeRead) -> Period:
         if self.intent is not Intent.TREND and self._are_stocks:
@@ -200,15 +192,15 @@ class _Times:
         wanted = self.draft.rhythm
         coarsest = max((_RANKS[metric.grain] for metric in self.metrics), default=0)
         if wanted in ("day", "year"):
-            raise _Refused(asking_back.no_such_grain(wanted, self.draft))
+            raise Unread(asking_back.no_such_grain(wanted))
         if wanted is not None:
             if any(metric.snapshot for metric in self.metrics):
-                raise _Refused(asking_back.only_now(self.metrics[0]))
+                raise Unread(asking_back.only_now(self.metrics[0]))
             if _RANKS[wanted] < coarsest:
-                raise _Refused(asking_back.too_fine(self.metrics, wanted, self.draft))
+                raise Unread(asking_back.too_fine(self.metrics, wanted))
             return wanted  # type: ignore[return-value]
         if any(metric.snapshot for metric in self.metrics):
-            raise _Refused(asking_back.only_now(self.metrics[0]))
+            raise Unread(asking_back.only_now(self.metrics[0]))
         if main is not None and main.days <= 45 and coarsest < _RANKS["month"]:
             return "week"
         series = [set(metric.series) for metric in self.metrics]

@@ -41,11 +41,11 @@ def _read(text: str, earlier: Draft | None, ground: Ground, rows: RowScope) -> t
     if isinstance(drafted, NotRead):
         return None, drafted
     if earlier is not None and Cue.QUOTES in earlier.cues:
-        drafted = searching(earlier, drafted)
+        drafted = searching(drafted)
     if drafted.is_follow_up and earlier is not None:
         drafted = completed(earlier, drafted)
     elif drafted.is_follow_up and not drafted.stands_alone and not drafted.names and not drafted.nouns:
-        return None, asking_back.nothing_before(drafted)
+        return None, asking_back.nothing_before()
     return drafted, finished(drafted, ground, rows)
 
 

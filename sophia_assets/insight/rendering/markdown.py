@@ -68,7 +68,7 @@ def _over_time(briefing: Briefing) -> Iterator[str]:
     for chart in briefing.charts:
         if chart.kind == "bars" and chart.points:
             rows = [[point.label, point.display] for point in chart.points]
-            yield from (f"## {escape(chart.title)}", "", *_table(["Stage", "Value"], rows), "")
+            yield from (f"## {escape(chart.title)}", "", *markdown_table(["Stage", "Value"], rows), "")
     missing = [f"- {escape(chart.title)}: {escape(chart.missing)}" for chart in briefing.charts if not chart.points]
     if missing:
         yield from (*missing, "")
@@ -80,7 +80,7 @@ def _series(charts: list[Chart]) -> list[str]:
     for slot in sorted(slots):
         shown = [next((point.display for point in chart.points if point.slot == slot), "\u2013") for chart in charts]
         rows.append([slots[slot], *shown])
-    return _table(["From", *(chart.title.rpartition(" by ")[0] for chart in charts)], rows)
+    return markdown_table(["From", *(chart.title.rpartition(" by ")[0] for chart in charts)], rows)
 
 
 def _trust(briefing: Briefing) -> Iterator[str]:
@@ -88,7 +88,7 @@ def _trust(briefing: Briefing) -> Iterator[str]:
     yield from ("## Where this comes from", "", f"**Confidence: {confidence.level}.** {escape(confidence.reason)}", "")
     if confidence.unanswered:
         yield from (f"Not answered: {escape(', '.join(confidence.unanswered))}.", "")
-    yield from _table(
+    yield from markdown_table(
         ["System", "State", "Data up to", "Loaded", "Rows"],
         [[row.name, row.words, row.reaches, row.loaded, row.rows] for row in freshness_rows(briefing)],
     )
@@ -100,7 +100,7 @@ def _trust(briefing: Briefing) -> Iterator[str]:
 def _evidence(evidence: Evidence) -> list[str]:
     if not evidence.rows:
         return []
-    return _table(
+    return markdown_table(
         ["No.", "What", "Value", "Period", "Compared", "Source", "Data as of", "Query"],
         [
             [
@@ -127,7 +127,8 @@ def _marked(sentence: Sentence, evidence: Evidence) -> str:
     return escape(sentence.text) + (f" \\[{', '.join(map(str, marks))}\\]" if marks else "")
 
 
-def _table(header: list[str], rows: list[list[str]]) -> list[str]:
+def markdown_table(header: list[str], rows: list[list[str]]) -> list[str]:
+    """The lines of a table, its cells shown as they are. The header is code's own."""
     return [
         f"| {' | '.join(header)} |",
         f"|{' --- |' * len(header)}",

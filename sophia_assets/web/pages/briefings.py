@@ -19,6 +19,7 @@ from starlette.responses import HTMLResponse, Response
 from sophia_assets.access.policies import may_read_edition
 from sophia_assets.access.principal import Principal
 from sophia_assets.access.roles import EXECUTIVE, ROLES, role_named
+from sophia_assets.desk import briefing_target
 from sophia_assets.errors import AccessDenied, BriefingMissing, ConfigurationError
 from sophia_assets.insight.kinds import DAILY, WEEKLY, BriefingKind
 from sophia_assets.insight.names import safe_line
@@ -103,15 +104,15 @@ def _show(
 ) -> HTMLResponse:
     services, pages = state_of(request).services, pages_of(request)
     role = asked or principal.role
-    target = f"{kind.folder or 'daily'}/{day or 'newest'}/{safe_line(role)}"
+    target = briefing_target(kind, day, safe_line(role))
     if not _may_read(services, principal, role, target):
-        return _no_briefing(request, principal, "Briefings", _LIMITED, 403 if day else 200)
+        return _no_briefing(request, "Briefings", _LIMITED, 403 if day else 200)
     days = pages.days(kind, role)
     last = kind.last_day(day) if day else days[-1] if days else None
     if last is None or last not in days:
         return _missing(request, principal, kind, day, role, days)
     edition = Edition(kind, last, role)
-    seal, target = pages.seal(edition), f"{kind.folder or 'daily'}/{edition.day}/{role}"
+    seal, target = pages.seal(edition), briefing_target(kind, edition.day, role)
     try:
         page = pages.open(edition, principal)
         services.audit.record(principal, "briefing.read", target, "allowed")
@@ -121,7 +122,7 @@ def _show(
     except ValueError:
         services.audit.record(principal, "briefing.read", target, "failed")
         told = ("Its file cannot be read any more.", "Whoever runs Sophia can restore it, or write it again.")
-        return _no_briefing(request, principal, f"{kind.title}, {day_phrase(edition.day)}", told)
+        return _no_briefing(request, f"{kind.title}, {day_phrase(edition.day)}", told)
     return _page(request, principal, page, seal, days)
 
 
@@ -200,15 +201,13 @@ def _missing(
     whose = f" for the role {role_words(role).lower()}" if role != EXECUTIVE else ""
     if not days:
         told = (f"No {what} has been written{whose} yet.", *_how(kind, role))
-        return _no_briefing(
-            request, principal, f"No {what} yet", told, 404 if day else 200, _kinds(kind, role, principal)
-        )
+        return _no_briefing(request, f"No {what} yet", told, 404 if day else 200, _kinds(kind, role, principal))
     assert day is not None, "the newest is there where there is any"
     near = sorted(sorted(days, key=lambda each: abs((each - day).days))[:_NEAREST], reverse=True)
     links = [Link(Edition(kind, each, role).address(principal.role), kind.covered(each)) for each in near]
     covered = kind.covered(kind.last_day(day))
     told = (f"There is none of {covered[:1].lower() + covered[1:] if kind is WEEKLY else covered}{whose}.",)
-    return _no_briefing(request, principal, f"No {what}", told, 404, _kinds(kind, role, principal), links)
+    return _no_briefing(request, f"No {what}", told, 404, _kinds(kind, role, principal), links)
 
 
 def _how(kind: BriefingKind, role: str) -> tuple[str, ...]:
@@ -219,7 +218,6 @@ def _how(kind: BriefingKind, role: str) -> tuple[str, ...]:
 
 def _no_briefing(
     request: Request,
-    principal: Principal,
     heading: str,
     lines: tuple[str, ...],
     status: int = 200,

@@ -116,13 +116,12 @@ def _measured(reading: Reading, principal: Principal, metric: Metric, evidence: 
     try:
         part = reading.catalog.parts(metric)[0]
         condition = policies.row_condition(principal, load_models()[part.table].columns)
-        filters = evidence.filters
-        if evidence.dimension and evidence.entity_id:
-            own = Filter(evidence.dimension, (evidence.entity_id,), (evidence.entity_id,))
-            filters = (*filters, own)
         period, before = _periods(reading, evidence)
         by = evidence.dimension if evidence.entity_id else None
-        facts = measure(reading, metric, period, before, dimension=by, filters=filters, condition=condition)
+        # Among all entities, so that its share and its rank are those of the whole.
+        facts = measure(reading, metric, period, before, dimension=by, filters=evidence.filters, condition=condition)
+        if by:
+            facts = [fact for fact in facts if fact.entity_ids.get(by) == evidence.entity_id]
     except (Unmeasurable, KeyError) as error:
         return None, str(error.args[0] if error.args else error)
     return (facts[0], "") if facts else (None, "")

@@ -189,6 +189,19 @@ class TestWhoIsLimitedToAccounts:
             nobody = by_api(site, limited, f"What is MRR of {unheard}?")
             assert reply.status == nobody.status, other
 
+    def test_of_an_owner_of_other_accounts_nothing_is_said_and_not_that_it_is_nothing(
+        self, site: Served, limited: Reader, own: str
+    ) -> None:
+        with duckdb.connect(str(site.services.home.warehouse_file), read_only=True) as warehouse:
+            found = warehouse.execute(
+                "SELECT DISTINCT owner FROM marts.deal_states WHERE owner_id IS NOT NULL AND owner_id NOT IN "
+                "(SELECT owner_id FROM marts.deal_states WHERE account_id = ? AND owner_id IS NOT NULL) LIMIT 3",
+                [own],
+            ).fetchall()
+        assert found
+        for (owner,) in found:
+            assert by_api(site, limited, f"Bookings of {owner} this quarter").status != "answered"
+
     def test_figures_are_those_of_its_own_rows(self, site: Served, limited: Reader, own: str) -> None:
         with duckdb.connect(str(site.services.home.warehouse_file), read_only=True) as warehouse:
             found = warehouse.execute(

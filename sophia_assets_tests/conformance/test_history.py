@@ -52,7 +52,10 @@ def _tombstones(warehouse: DuckDBWarehouse, table: Table) -> dict[tuple[Any, ...
 
 
 @each_system
-@pytest.mark.parametrize("loaded_before", [True, False], ids=["known_before", "first_seen_gone"])
+@pytest.mark.parametrize(
+    "loaded_before",
+    [pytest.param(True, id="known_before"), pytest.param(False, id="first_seen_gone", marks=pytest.mark.long)],
+)
 def test_what_is_deleted_is_gone_since_the_moment_that_the_system_says(
     loaded_before: bool, system: str, sandbox: Served, warehouse: DuckDBWarehouse
 ) -> None:

@@ -38,8 +38,14 @@ def _assert_complete(system: str, sandbox: Served, warehouse: DuckDBWarehouse) -
 @each_system
 @pytest.mark.parametrize(
     "fault",
-    ["errors:0.3", "cut:0.3", "torn:0.3", "slow:0.02", "storm:0.3"],
-    ids=["bursts_of_5xx", "cut_connections", "truncated_json", "slow_answers", "a_storm_of_429_and_5xx"],
+    [
+        # The storm has these bursts in it.
+        pytest.param("errors:0.3", id="bursts_of_5xx", marks=pytest.mark.long),
+        pytest.param("cut:0.3", id="cut_connections"),
+        pytest.param("torn:0.3", id="truncated_json"),
+        pytest.param("slow:0.02", id="slow_answers", marks=pytest.mark.long),
+        pytest.param("storm:0.3", id="a_storm_of_429_and_5xx"),
+    ],
 )
 def test_nothing_is_lost_in(fault: str, system: str, sandbox: Served, warehouse: DuckDBWarehouse) -> None:
     sandbox.app.faults.add(f"{system}:{fault}")

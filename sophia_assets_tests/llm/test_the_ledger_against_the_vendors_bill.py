@@ -60,7 +60,7 @@ def prompt() -> Prompt:
     return Prompts(replace(request, stories=tuple(stories)), lambda text: count_text(text, "gpt-5.5"), 12_000).writing()
 
 
-@pytest.mark.parametrize("provider", ["anthropic", "openai"])
+@pytest.mark.parametrize("provider", ["anthropic", pytest.param("openai", marks=pytest.mark.long)])
 @pytest.mark.parametrize("fault", FAULTS)
 def test_the_ledger_is_within_one_percent_of_the_bill(
     sandbox: Served, prompt: Prompt, tmp_path: Path, provider: str, fault: str

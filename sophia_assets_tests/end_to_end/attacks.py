@@ -92,7 +92,7 @@ OTHER_TEXT = re.compile(
     r"|.*\.(?:emailAddress|userId|speakerId|links|associations|industry|country|annualrevenue|numberofemployees"
     r"|associatedcompanyid|dealstage|dealtype|lifecyclestage|recurringbillingfrequency|reactions|account_name|topics"
     r"|firstname|database|index_name|hs_[a-z_]+)"
-    r"|RedisData\..*|PropertyVersion\..*|SnowflakeTable\.[A-Z_]+|GongCall\.sentences|CompanyData\.name"
+    r"|RedisData\..*|PineconeModel\..*|PropertyVersion\..*|SnowflakeTable\.[A-Z_]+|GongCall\.sentences|CompanyData\.name"
     r"|LinearLabel\.name|SlackChannel\.name|SlackUser\.name"
 )
 NAME_ATTACKS = (

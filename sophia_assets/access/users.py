@@ -29,6 +29,7 @@ from sophia_assets.control.actions import record
 from sophia_assets.control.circuits import one_line
 from sophia_assets.control.schema import sessions, users
 from sophia_assets.control.store import ControlStore
+from sophia_assets.control.wording import iso_utc
 from sophia_assets.errors import ConfigurationError
 
 TOKEN_PREFIX = "sophia_"
@@ -113,7 +114,7 @@ class Users:
                     f"there is a user {name!r} already", remedy="Choose another name, or change it"
                 )
             connection.execute(users.insert().values(row | proof))
-            details = {"role": role, "rows": dict(rows.canonical()), "expires_at": _iso(expires_at)}
+            details = {"role": role, "rows": dict(rows.canonical()), "expires_at": iso_utc(expires_at)}
             record(connection, _given(name, by=by), "users.add", name, one_line(reason), details, at=now)
 
         self._store.run(work)
@@ -281,7 +282,3 @@ def _given(name: str, *, by: str | None = None, reason: str | None = None) -> st
             f"{name} is not changed: {what} was not given", remedy="Say who and why: it is recorded"
         )
     return line
-
-
-def _iso(moment: datetime | None) -> str | None:
-    return moment.astimezone(UTC).isoformat() if moment else None

@@ -34,22 +34,22 @@ def details(circuit: Circuit, now: datetime, timezone: tzinfo = UTC) -> dict[str
         "state": circuit.state.value,
         "verdict": admission.verdict.value,
         "words": in_words(circuit, now, timezone),
-        "since": _iso(circuit.since),
+        "since": iso_utc(circuit.since),
         "kind": circuit.cause.kind if circuit.cause else None,
         "reason": circuit.cause.reason if circuit.cause else None,
         "consecutive_failures": circuit.consecutive_failures,
         "open_seq": circuit.open_seq,
         "attempt": circuit.attempt,
-        "retry_at": _iso(circuit.retry_at),
-        "not_before": _iso(waits),
+        "retry_at": iso_utc(circuit.retry_at),
+        "not_before": iso_utc(waits),
         "probe_owner": circuit.probe_owner,
         "forced": force
         and {
             "state": force.state.value,
             "by": force.by,
             "reason": force.reason,
-            "since": _iso(force.since),
-            "until": _iso(force.until),
+            "since": iso_utc(force.since),
+            "until": iso_utc(force.until),
         },
     }
 
@@ -78,7 +78,8 @@ class Clock:
         return moment <= self._now
 
 
-def _iso(moment: datetime | None) -> str | None:
+def iso_utc(moment: datetime | None) -> str | None:
+    """A moment in ISO 8601, UTC; None for none."""
     return moment.astimezone(UTC).isoformat() if moment else None
 
 

@@ -12,6 +12,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from sophia_assets.access.roles import EXECUTIVE
+from sophia_assets.control.wording import iso_utc
 from sophia_assets.errors import SophiaError
 from sophia_assets.sources import registry
 
@@ -76,8 +77,8 @@ def _system(row: CircuitRow) -> dict[str, Any]:
         "breaker": row.standing,
         "told": row.told,
         "freshness": row.freshness,
-        "loaded_at": _iso(row.loaded_at),
-        "next_try": _iso(row.next_try),
+        "loaded_at": iso_utc(row.loaded_at),
+        "next_try": iso_utc(row.next_try),
     }
 
 
@@ -85,9 +86,9 @@ def _table(reading: Reading, now: datetime) -> dict[str, Any]:
     return {
         "table": reading.policy.name,
         "state": reading.state(now),
-        "loaded_at": _iso(reading.loaded_at),
-        "reaches": _iso(reading.reaches),
-        "newest_event": _iso(reading.newest_event),
+        "loaded_at": iso_utc(reading.loaded_at),
+        "reaches": iso_utc(reading.reaches),
+        "newest_event": iso_utc(reading.newest_event),
     }
 
 
@@ -99,9 +100,5 @@ def _problem(problem: Problem) -> dict[str, Any]:
         "expected": problem.expected,
         "observed": problem.observed,
         "recovery": problem.recovery,
-        "since": _iso(problem.since),
+        "since": iso_utc(problem.since),
     }
-
-
-def _iso(moment: datetime | None) -> str | None:
-    return moment.astimezone(UTC).isoformat() if moment else None

@@ -12,16 +12,11 @@ import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from sophia_assets.access.principal import EVERY_ROW
 from sophia_assets.errors import ConfigurationError
@@ -29,6 +24,7 @@ from sophia_assets.home import Home
 from sophia_assets.settings.web import read_web
 from sophia_assets.web.server import refuse_unsafe, serve
 from sophia_assets_tests.finished_home import copied_home, services_of
+from sophia_assets_tests.llm.certificates import certificate_and_key
 from sophia_assets_tests.web.serving import Echoing, served
 
 
@@ -53,25 +49,9 @@ def home_with_user(finished_home: Home, tmp_path_factory: pytest.TempPathFactory
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A certificate for localhost that vouches for itself, and its key."""
     folder = tmp_path_factory.mktemp("tls")
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "tls.crt").write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    (folder / "tls.key").write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
+    made, key = certificate_and_key()
+    (folder / "tls.crt").write_bytes(made)
+    (folder / "tls.key").write_bytes(key)
     return folder / "tls.crt", folder / "tls.key"
 
 

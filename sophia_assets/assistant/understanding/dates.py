@@ -9,22 +9,8 @@ import re
 from datetime import date, timedelta
 
 from sophia_assets.assistant.understanding.calendar_spans import Calendar, Span, Unit, add_months, last_of
+from sophia_assets.insight.lexicon import MONTHS
 from sophia_assets.metrics.periods import shift_months
-
-MONTHS = [
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
-]
 
 WEEKDAYS = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 

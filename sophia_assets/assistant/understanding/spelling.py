@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from sophia_assets.assistant.understanding.dates import MONTHS, WEEKDAYS
+from sophia_assets.assistant.understanding.dates import WEEKDAYS
 from sophia_assets.assistant.understanding.vocabulary import (
     COMPANY_ENDINGS,
     DIMENSION_NOUNS,
@@ -23,7 +23,7 @@ from sophia_assets.assistant.understanding.vocabulary import (
     UNIT_SPOKEN,
 )  # fmt: skip
 from sophia_assets.assistant.understanding.words import Token, folded_of, stem
-from sophia_assets.insight.lexicon import word_set
+from sophia_assets.insight.lexicon import MONTHS, word_set
 
 _SHORT_TIMES = {"sept", "qtd", "mtd", "ytd", "wtd", "yoy", "qoq", "mom", "wow", *(month[:3] for month in MONTHS)}
 _ROOT = 5

@@ -33,7 +33,11 @@ def test_a_worker_that_never_answers_is_ended_and_told() -> None:
 
 def test_a_worker_that_is_still_importing_is_not_ready_and_can_be_asked_all_the_same() -> None:
     lines = [json.dumps({"ready": True}), json.dumps({"results": [RESULT]})]
-    script = f"import sys; sys.stdin.readline(); print({lines[0]!r}, flush=True); print({lines[1]!r}, flush=True)"
+    # It answers once it was asked: one that has ended already could not be asked any more.
+    script = (
+        "import sys; "
+        f"sys.stdin.readline(); print({lines[0]!r}, flush=True); sys.stdin.readline(); print({lines[1]!r}, flush=True)"
+    )
     with QualityWorker(command=[sys.executable, "-c", script], seconds_to_answer=30.0) as slow:
         assert not slow.is_ready
         slow._process.stdin.write(b"go\n")  # type: ignore[union-attr]

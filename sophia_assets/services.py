@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from sophia_assets.quality.client import QualityWorker
     from sophia_assets.quality.serving import Serving
     from sophia_assets.quality.tables import Inspection
+    from sophia_assets.telemetry.recording import Recorder
     from sophia_assets.warehouse.reading import Readings
 
 
@@ -115,6 +116,13 @@ class Services:
         if self.settings.control_url:
             return ControlStore(self.settings.control_url, chain=chain)
         return ControlStore.at(self.home.path / "control.db", chain=chain)
+
+    @cached_property
+    def recorder(self) -> Recorder:
+        """What writes down figures about the platform's own work."""
+        from sophia_assets.telemetry.recording import Recorder
+
+        return Recorder(self.control)
 
     @cached_property
     def circuits(self) -> Circuits:
@@ -449,6 +457,8 @@ class Services:
             self.warehouse.close()
         if "cache" in self.__dict__:
             self.cache.close()
+        if "recorder" in self.__dict__:
+            self.recorder.close()
         if "control" in self.__dict__:
             self.control.close()
 

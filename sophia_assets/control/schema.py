@@ -14,6 +14,7 @@ from sqlalchemy import (
     Date,
     DateTime,
     Dialect,
+    Double,
     Float,
     Index,
     Integer,
@@ -25,7 +26,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISION = "0006"
+REVISION = "0007"
 VERSION_TABLE = "control_version"
 
 
@@ -283,6 +284,7 @@ audit = Table(
     Column("details", Text, nullable=False),  # a JSON object
     Column("key_id", String(16), nullable=False),
     Column("mac", String(64), nullable=False),
+    Index("ix_audit_at", "at"),
 )
 
 # One row: who appends holds it. `start_*` say what comes before the first entry that is kept here, `checkpoints` and
@@ -303,4 +305,24 @@ audit_head = Table(
     Column("witnessed", BigInteger, nullable=False),
     Column("key_id", String(16), nullable=False),
     Column("seal", String(64), nullable=False),
+)
+
+# What runs measure of themselves: counts, sums and buckets of a day, and of all days together (an empty day).
+measures = Table(
+    "measures",
+    metadata,
+    Column("day", String(10), primary_key=True),  # ISO 8601, UTC
+    Column("series", String(100), primary_key=True),
+    Column("labels", String(500), primary_key=True),  # a JSON array, in the series' own order
+    Column("part", String(20), primary_key=True),  # value, sum, count, or a bucket's upper bound
+    Column("value", Double, nullable=False),
+)
+
+# How far something that goes on from where it was has come.
+marks = Table(
+    "marks",
+    metadata,
+    Column("name", String(100), primary_key=True),
+    Column("value", Text, nullable=False),
+    Column("version", Integer, nullable=False),
 )

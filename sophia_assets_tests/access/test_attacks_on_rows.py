@@ -19,6 +19,8 @@ from sophia_assets.services import Services
 from sophia_assets.warehouse.reading import QueryRefused
 from sophia_assets_tests.finished_home import copied_home, services_of
 
+pytestmark = [pytest.mark.long, pytest.mark.takes(40)]
+
 _ASKED = (
     "{name}",
     "What is MRR of {name}?",

@@ -22,7 +22,7 @@ from sophia_assets_tests.access.channels import CHANNELS, KNOWS_USERS, Channel, 
 from sophia_assets_tests.finished_home import LAST_DAY, copied_home
 from sophia_assets_tests.web.serving import Served, folder_for, served
 
-pytestmark = [pytest.mark.takes(120), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.takes(60), pytest.mark.timeout(600)]
 
 METRICS = tuple(load_catalog().metrics.values())
 LEADERS = ("sales_leader", "engineering_leader", "analyst", "auditor")
@@ -95,21 +95,20 @@ def cites(reply: Reply, metric: Metric) -> bool:
 
 
 @pytest.mark.parametrize("role", LEADERS)
-@pytest.mark.parametrize("name", ["api"])
-def test_a_forbidden_metric_is_told_to_nobody(site: Served, facts: FactSet, name: str, role: str) -> None:
-    assert refused_for(CHANNELS[name], site, role, METRICS, facts) == []
+def test_a_forbidden_metric_is_told_to_nobody(site: Served, facts: FactSet, role: str) -> None:
+    assert refused_for(by_api, site, role, FEW, facts) == []
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("role", LEADERS)
-@pytest.mark.parametrize("name", sorted(CHANNELS.keys() - {"api"}))
+@pytest.mark.parametrize("name", sorted(CHANNELS))
 def test_a_forbidden_metric_is_told_through_no_channel(site: Served, facts: FactSet, name: str, role: str) -> None:
     assert refused_for(CHANNELS[name], site, role, METRICS, facts) == []
 
 
 @pytest.mark.parametrize("name", sorted(CHANNELS))
 def test_every_channel_refuses_a_few_forbidden_metrics(site: Served, facts: FactSet, name: str) -> None:
-    assert refused_for(CHANNELS[name], site, "engineering_leader", FEW[:5], facts) == []
+    assert refused_for(CHANNELS[name], site, "engineering_leader", FEW[:2], facts) == []
 
 
 @pytest.mark.parametrize("name", sorted(CHANNELS))
@@ -161,7 +160,7 @@ class TestWhoIsLimitedToAccounts:
     def test_no_other_accounts_name_comes_back(
         self, site: Served, limited: Reader, others: set[str], name: str
     ) -> None:
-        self._told_nobodys_name(site, limited, others, name, FEW[:6])
+        self._told_nobodys_name(site, limited, others, name, FEW[:3])
 
     @staticmethod
     def _told_nobodys_name(
@@ -180,7 +179,7 @@ class TestWhoIsLimitedToAccounts:
     def test_another_account_is_not_known_by_its_name_either(
         self, site: Served, limited: Reader, others: set[str]
     ) -> None:
-        chosen = sorted(others)[:40]
+        chosen = sorted(others)[:15]
         for other in chosen:
             reply = by_api(site, limited, f"What is MRR of {other}?")
             assert reply.status != "answered"

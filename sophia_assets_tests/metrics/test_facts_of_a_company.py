@@ -33,7 +33,7 @@ from sophia_assets_tests.warehouse.models.loaded_company import (
     once_per_session,
 )
 
-pytestmark = [pytest.mark.timeout(600), pytest.mark.takes(60)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(600), pytest.mark.takes(60)]
 
 # The company was first read on 31 August, when nobody had kept what stood before.
 BEFORE_THE_FIRST_READ = date(2025, 7, 15)

@@ -25,7 +25,7 @@ from sophia_assets.warehouse.models import load_models
 from sophia_assets_tests.orchestration.platform import DAY, QUIET, Platform, failure_text, materializations
 from sophia_assets_tests.sandbox.small_company import Served
 
-pytestmark = pytest.mark.takes(60)
+pytestmark = [pytest.mark.long, pytest.mark.takes(60)]
 
 TODAY = date.fromisoformat(DAY)
 BROKEN = Outcome("call_id_values_to_be_unique", False, "error", "unique", "2 twice", guards_downstream=True)

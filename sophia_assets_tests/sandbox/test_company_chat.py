@@ -14,6 +14,8 @@ import pytest
 from sophia_assets.sandbox.company_data import SlackChannel, SlackMessage
 from sophia_assets_tests.sandbox.simulated_company import EARLIER_DAYS, LAST, ZONE, Simulated, cutoff, simulated
 
+pytestmark = [pytest.mark.long, pytest.mark.takes(25)]
+
 
 def channel(found: Simulated, name: str) -> SlackChannel:
     return next(channel for channel in found.slack.channels if channel.name == name)

@@ -11,6 +11,8 @@ from sophia_assets.sandbox.company.knowledge import embed
 from sophia_assets.sandbox.company_data import PineconeRecord
 from sophia_assets_tests.sandbox.simulated_company import EARLIER_DAYS, LAST, Simulated, cutoff, simulated
 
+pytestmark = [pytest.mark.long, pytest.mark.takes(25)]
+
 ALWAYS = {"title", "source", "kind", "author", "url", "chunk", "text", "created_at", "updated_at"}
 
 

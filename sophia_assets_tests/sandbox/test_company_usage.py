@@ -16,6 +16,8 @@ import pytest
 from sophia_assets_tests.sandbox.observed import Observed
 from sophia_assets_tests.sandbox.simulated_company import EARLIER_DAYS, LAST, ZONE, Simulated, cutoff, simulated
 
+pytestmark = [pytest.mark.long, pytest.mark.takes(25)]
+
 DAILY = "usage:daily:"
 ACCOUNT = "usage:account:"
 

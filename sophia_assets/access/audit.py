@@ -97,9 +97,16 @@ class AuditTrail:
             raise waiting.problem
         return waiting.seq
 
-    def tail(self, limit: int = 50, *, who: str | None = None, action: str | None = None) -> list[AuditEntry]:
-        """The newest entries, newest first; of one actor, or of one action or its group (`users` is all `users.*`)."""
+    def tail(
+        self, limit: int = 50, *, who: str | None = None, action: str | None = None, before: int | None = None
+    ) -> list[AuditEntry]:
+        """The newest entries, newest first; of one actor, or of one action or its group (`users` is all `users.*`).
+
+        `before` leaves out those from that number on.
+        """
         query = select(audit).order_by(audit.c.seq.desc()).limit(limit)
+        if before is not None:
+            query = query.where(audit.c.seq < before)
         if who:
             query = query.where(audit.c.actor == who)
         if action:

@@ -81,11 +81,6 @@ class Sessions:
         with self._store.transaction() as connection:
             connection.execute(sessions.delete().where(sessions.c.id_hash == _hashed(id)))
 
-    def close_all(self, user_name: str) -> None:
-        """Ends every session of a user."""
-        with self._store.transaction() as connection:
-            connection.execute(sessions.delete().where(sessions.c.user_name == user_name))
-
 
 def _ticket(id: str, expires_at: datetime) -> Ticket:
     return Ticket(id, digest(id.encode("utf-8", "replace"), b"sophia forms", "sha256").hex(), expires_at)

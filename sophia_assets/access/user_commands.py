@@ -120,6 +120,16 @@ def change(
         _show(services.users.named(name), as_json)
 
 
+@users.command("logout")
+@click.argument("name")
+@deed
+def logout(name: str, reason: str, by: str, as_json: bool) -> None:
+    """Log a user out wherever they are logged in, of a lost telephone, say; the token stays, `renew` gives another."""
+    with opened_services() as services:
+        services.users.log_out(name, by=by, reason=reason)
+    click.echo(json.dumps({"logged_out": name}) if as_json else f"{name} is logged out everywhere.")
+
+
 @users.command("disable")
 @click.argument("name")
 @deed

@@ -147,6 +147,10 @@ class Users:
         """Lets a disabled user in again, with the same token."""
         self._change(name, "users.enable", {"is_disabled": False}, {}, by, reason)
 
+    def log_out(self, name: str, *, by: str, reason: str) -> None:
+        """Ends every session of a user; the token stays."""
+        self._change(name, "users.logout", {}, {}, by, reason)
+
     def remove(self, name: str, *, by: str, reason: str) -> None:
         """Deletes a user; the name may be given to somebody else then, who gets a token of their own."""
         self._change(name, "users.remove", None, {}, by, reason)

@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from sophia_assets.access.policies import may_see_platform
+from sophia_assets.access.policies import may_audit, may_see_platform
 from sophia_assets.access.principal import Principal
 from sophia_assets.web.state import state_of
 
@@ -83,6 +83,7 @@ def navigation_for(principal: Principal | None, path: str) -> list[dict[str, Any
         return []
     entries = [("Briefing", "/"), ("Archive", "/briefings"), ("Ask", "/ask"), ("Figures", "/metrics-catalog")]
     entries += [("Data", "/status"), *([("Usage", "/usage")] if may_see_platform(principal) else [])]
+    entries += [("Audit", "/audit")] if may_audit(principal) else []
     return [
         {"label": label, "path": where, "is_here": path == where or (where != "/" and path.startswith(f"{where}/"))}
         for label, where in entries

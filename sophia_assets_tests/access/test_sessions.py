@@ -95,7 +95,7 @@ def test_one_session_or_all_of_a_user_are_closed(store: ControlStore, everybody:
     logins.close(one.id)
     logins.close(one.id)
     assert logins.find(one.id) is None and logins.find(two.id)
-    logins.close_all("ada")
+    everybody.log_out("ada", by="root", reason="a lost telephone")
 
     assert logins.find(two.id) is None and logins.find(three.id) is None and logins.find(of_bob.id)
 

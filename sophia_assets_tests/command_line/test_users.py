@@ -9,6 +9,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from sophia_assets.access.sessions import Sessions
 from sophia_assets.access.users import Users
 from sophia_assets.control.store import ControlStore
 from sophia_assets_tests.command_line.commands import Sophia, refused
@@ -133,3 +134,13 @@ def test_what_cannot_be_is_refused_in_one_line(
     before = sophia("users", "list", "--json").output
     refused(sophia("users", *arguments), 2, told)
     assert sophia("users", "list", "--json").output == before
+
+
+def test_everybody_who_is_logged_in_as_a_user_is_logged_out(sophia: Sophia, store: ControlStore) -> None:
+    sophia("users", "add", "ada", "--role", "executive", *WHY)
+    ticket = Sessions(store).open("ada", 60)
+
+    assert sophia("users", "logout", "ada", *WHY).output == "ada is logged out everywhere.\n"
+    assert Sessions(store).find(ticket.id) is None
+    assert "users.logout" in sophia("audit", "tail").output
+    refused(sophia("users", "logout", "nobody", *WHY), 2, "there is no user 'nobody'")

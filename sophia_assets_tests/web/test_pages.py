@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import pytest
 import requests
 
-from sophia_assets.access.principal import RowScope
+from sophia_assets.access.principal import Principal, RowScope
 from sophia_assets.access.roles import ROLES, may_see
 from sophia_assets.control.breaker import State
 from sophia_assets.home import Home
@@ -351,6 +351,29 @@ def test_usage_is_for_those_who_see_the_platform(site: Served, readers: dict[str
     for role in ROLES:
         _, outline = look(site, readers[role], "/usage", 200 if role in ("executive", "analyst", "auditor") else 403)
         assert ("/usage" in outline.links) == (role in ("executive", "analyst", "auditor"))
+
+
+def test_the_audit_trail_is_for_those_who_may_audit_and_reading_it_is_an_entry(
+    site: Served, readers: dict[str, requests.Session]
+) -> None:
+    for role in ROLES:
+        is_allowed = role in ("executive", "auditor")
+        page, outline = look(site, readers[role], "/audit?who=of-auditor", 200 if is_allowed else 403)
+        assert ("/audit" in outline.links) == is_allowed
+        assert ("audit.read" in page) == (role == "auditor")
+
+
+def test_the_audit_trail_goes_on_page_by_page_and_shows_nothing_that_runs(
+    site: Served, readers: dict[str, requests.Session]
+) -> None:
+    somebody = Principal(SCRIPT, "executive", "page")
+    for number in range(101):
+        site.services.audit.record(somebody, "briefing.read", f"{number}", "allowed")
+    page, outline = look(site, readers["auditor"], f"/audit?{urlencode({'who': SCRIPT})}")
+    (older,) = [link for link in outline.links if "before=" in link]
+    assert SCRIPT not in page and page.count("briefing.read") == 100
+    page, outline = look(site, readers["auditor"], older)
+    assert page.count("briefing.read") == 1 and not [link for link in outline.links if "before=" in link]
 
 
 def test_what_is_read_is_recorded_before_it_is_shown(site: Served, readers: dict[str, requests.Session]) -> None:

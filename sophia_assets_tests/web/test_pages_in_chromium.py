@@ -27,6 +27,7 @@ PAGES = (
     "/status",
     "/metrics-catalog",
     "/usage",
+    "/audit",
     f"/evidence/fact/bookings.qtd?day={LAST_DAY}",
     "/evidence?metric=bookings&start=2026-10-01&end=2026-11-20&period_key=qtd",
 )

@@ -6,7 +6,6 @@ here: what an answer says (`answers.answering`), who may see what (`access.polic
 
 from __future__ import annotations
 
-import logging
 import re
 import time
 import unicodedata
@@ -38,6 +37,9 @@ from sophia_assets.assistant.interface import (
 from sophia_assets.control.cache import CacheKey
 from sophia_assets.errors import AccessDenied, AuditUnavailable, ConfigurationError, SophiaError
 from sophia_assets.metrics.catalog import load_catalog
+from sophia_assets.telemetry.labels import ASSISTANT, QUESTION
+from sophia_assets.telemetry.logs import bound, get_logger
+from sophia_assets.telemetry.series import EMPTY_RESULTS, QUESTION_SECONDS, QUESTIONS
 from sophia_assets.warehouse.models import load_models
 from sophia_assets.warehouse.reading import QueryRefused
 
@@ -49,7 +51,7 @@ if TYPE_CHECKING:
     from sophia_assets.services import Services
     from sophia_assets.warehouse.reading import Reading as DataReading
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 _OUTCOMES: dict[str, Outcome] = {
     "answered": "allowed",
     "clarify": "allowed",
@@ -79,6 +81,20 @@ class Assistant:
 
         Every one is recorded before it is given; what cannot be recorded is denied.
         """
+        principal = question.principal
+        with bound(principal=principal.name, role=principal.role, channel=principal.channel):
+            found = self._asked(question)
+            # What was asked, and what was answered, is nobody's business here.
+            _log.info(
+                "a question was answered",
+                status=found.status,
+                kind=found.type,
+                ms=round(found.latency_ms, 1),
+                is_cached=found.is_cached,
+            )
+            return found
+
+    def _asked(self, question: Question) -> Answer:
         began = time.perf_counter()
         question = _plain(question)
         outcome: Outcome | None = None
@@ -89,7 +105,7 @@ class Assistant:
             found = denied()
         except (ConfigurationError, QueryRefused) as error:
             # What is wrong with the set-up is for operators: it may name files and settings.
-            _log.error("a question could not be answered: %s", error)
+            _log.error("a question could not be answered", problem=_told(error))
             found, outcome = Answer("abstained", "question", _NOT_SET_UP), "failed"
         except SophiaError as error:
             found = abstained(error, "question")
@@ -103,7 +119,16 @@ class Assistant:
         except Exception:
             _log.exception("a question could not be recorded")
             found = Answer("denied", UNRECORDED, _NOT_RECORDED)
+        has_failed = outcome == "failed" or found.type == UNRECORDED
+        self._count(question, "failed" if has_failed else found.status, time.perf_counter() - began)
         return found.timed((time.perf_counter() - began) * 1000, is_cached=not computed)
+
+    def _count(self, question: Question, status: str, seconds: float) -> None:
+        channel = question.principal.channel
+        points = [QUESTIONS.add(channel=channel, status=status), QUESTION_SECONDS.observe(seconds, channel=channel)]
+        if status == "abstained":
+            points.append(EMPTY_RESULTS.add(source=ASSISTANT, table=QUESTION))
+        self._services.recorder.record(*points)
 
     def warm_up(self) -> None:
         """Makes what the first question would have to wait for: the data's copy, the names, the quotes, the SDKs.
@@ -119,7 +144,7 @@ class Assistant:
             try:
                 step()
             except Exception as error:
-                _log.warning("the assistant could not be warmed up: %s", error)
+                _log.warning("the assistant could not be warmed up", problem=error)
 
     def close(self) -> None:
         """Ends what runs for it; what is under way is not waited for."""
@@ -278,6 +303,11 @@ def _understood(question: Question, ground: Ground, facts: FactSource) -> Readin
         if only is not None:
             return replace(only, assumptions=(*only.assumptions, f"the question is taken as “{told.choices[0]}”"))
     return told
+
+
+def _told(error: SophiaError) -> SophiaError | str:
+    """A failure for the log: what a database says may repeat a row or a word of the question."""
+    return error if isinstance(error, ConfigurationError) else type(error).__name__
 
 
 def _readable(question: Question, ground: Ground, text: str) -> Reading | None:

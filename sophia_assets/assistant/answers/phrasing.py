@@ -8,7 +8,6 @@ rule leaves the answer in code's own words, with the reason.
 from __future__ import annotations
 
 import importlib
-import logging
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -25,6 +24,8 @@ from sophia_assets.insight.review_rules import Rules
 from sophia_assets.insight.slots import SLOT, fill
 from sophia_assets.insight.writing import BriefingRequest, Draft, DraftSection, DraftSentence
 from sophia_assets.llm.interface import BudgetSpent, Completion, Deadline, ModelRefused, NoModelAnswered
+from sophia_assets.telemetry.logs import carried, get_logger
+from sophia_assets.telemetry.series import SENTENCES
 
 if TYPE_CHECKING:
     from sophia_assets.assistant.answers.composing import Asked, Composed
@@ -40,7 +41,7 @@ MAX_SENTENCE_LENGTH = 400
 _SECTION = "performance"
 #: What may pass after a model's deadline until it is no longer waited for.
 _GRACE_SECONDS = 0.1
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 TOO_MANY = "too many answers were being phrased"
 BY_CODE = "answers of this kind are phrased by code"
@@ -50,12 +51,16 @@ NOT_ASKED_AGAIN = "the language model could not be asked"
 
 @dataclass(frozen=True)
 class Phrased:
-    """What a model made of an answer: filled sentences; `reason` says why nothing, where it is nothing."""
+    """What a model made of an answer: filled sentences; `reason` says why nothing, where it is nothing.
+
+    `refused` counts the sentences that did not stand.
+    """
 
     response: tuple[str, ...] = ()
     insights: tuple[str, ...] = ()
     writer: str = "offline"
     reason: str = ""
+    refused: int = 0
 
 
 class Phrasing:
@@ -98,6 +103,10 @@ class Phrasing:
         if isinstance(completion, str):
             return Phrased(reason=completion)
         told = _checked(completion, rules, handles, composed.sentences)
+        self._services.recorder.record(
+            SENTENCES.add(len(told.response) + len(told.insights), writer=completion.provider, outcome="kept"),
+            SENTENCES.add(told.refused, writer=completion.provider, outcome="refused"),
+        )
         kept = [each for each in composed.insights if each not in to_mend or not told.insights]
         filled = tuple(fill(each, composed.fact_set()).text for each in kept)
         return replace(told, insights=(*told.insights, *filled)[:MOST_INSIGHTS])
@@ -108,7 +117,9 @@ class Phrasing:
             return TOO_MANY
         deadline = Deadline.after(self._seconds)
         try:
-            future = self._threads.submit(self._services.language_models.complete, prompt, key=key, deadline=deadline)
+            future = self._threads.submit(
+                carried(self._services.language_models.complete), prompt, key=key, deadline=deadline
+            )
         except BaseException:
             self._free.release()
             raise
@@ -128,10 +139,10 @@ def _result(future: Future[Completion], seconds: float) -> Completion | str:
     except ModelRefused:
         return "the language model declined"
     except NoModelAnswered as error:
-        _log.info("an answer is phrased by code: %s", error)
+        _log.info("an answer is phrased by code", problem=error)
         return "no language model answered"
     except SophiaError as error:
-        _log.warning("an answer is phrased by code: %s", error)
+        _log.warning("an answer is phrased by code", problem=error)
         return NOT_ASKED_AGAIN
 
 
@@ -160,18 +171,17 @@ def _checked(completion: Completion, rules: Rules, handles: Handles, plain: Sequ
     if not response:
         return Phrased(reason="the language model gave no sentence")
     filled = [rules.filled(_SECTION, DraftSentence(each)) for each in response]
-    if any(each is None for each in filled):
-        return Phrased(reason="a sentence of the language model did not pass the checks")
+    if refused := sum(each is None for each in filled):
+        return Phrased(reason="a sentence of the language model did not pass the checks", refused=refused)
     if len(set(response)) < len(response):
         return Phrased(reason="the language model said something twice")
     if not _shown(plain) <= _shown(response):
         return Phrased(reason="the language model left out a figure")
-    insights = [
-        found.text
-        for each in _sentences(completion.content.get("insights"), handles, MOST_INSIGHTS)
-        if each not in response and (found := rules.filled(_SECTION, DraftSentence(each))) is not None
-    ]
-    return Phrased(tuple(each.text for each in filled if each), tuple(insights), completion.provider)
+    drafted = _sentences(completion.content.get("insights"), handles, MOST_INSIGHTS)
+    mended = [rules.filled(_SECTION, DraftSentence(each)) for each in drafted if each not in response]
+    insights = tuple(each.text for each in mended if each)
+    shown = tuple(each.text for each in filled if each)
+    return Phrased(shown, insights, completion.provider, refused=len(mended) - len(insights))
 
 
 def _shown(sentences: Sequence[str]) -> set[str]:

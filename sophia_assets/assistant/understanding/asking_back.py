@@ -34,7 +34,7 @@ class Unread(Exception):
 
 def about(metric: Metric, rest: str = "") -> str:
     """A question for a metric."""
-    return f"What {'are' if metric.plural else 'is'} {metric.spoken}{' ' if rest else ''}{rest}?"
+    return f"What {_is(metric)} {metric.spoken}{' ' if rest else ''}{rest}?"
 
 
 def unexplained(draft: Draft, ground: Ground, rows: RowScope) -> NotRead:
@@ -84,9 +84,25 @@ def unjoined(draft: Draft, ground: Ground) -> NotRead:
 
 
 def counts_others(metric: Metric, wanted: str) -> NotRead:
-    """A number of one thing is wanted of a metric that counts another."""
+    """A number of one thing is wanted of a metric that counts another, or nothing."""
     label = f"{metric.spoken[:1].upper()}{metric.spoken[1:]}"
+    if metric.unit != "count" or not metric.counts:
+        return NotRead("clarify", f"{label} {_is(metric)} no number of {wanted.lower()}.", (about(metric),))
     return NotRead("clarify", f"{label} counts {metric.counts}s, not {wanted.lower()}.", (about(metric),))
+
+
+def no_stock(metric: Metric, quarter: Span) -> NotRead:
+    """Something that comes together over a time is wanted as it stood at one moment."""
+    label = f"{metric.spoken[:1].upper()}{metric.spoken[1:]}"
+    return NotRead(
+        "clarify",
+        f"{label} {_is(metric)} counted over a time and not at a moment.",
+        (about(metric, f"in {quarter.label}"), about(metric, f"on {long_date(quarter.end)}")),
+    )
+
+
+def _is(metric: Metric) -> str:
+    return "are" if metric.plural else "is"
 
 
 def excluded_what() -> NotRead:

@@ -22,9 +22,9 @@ DATE = (
     r"(?:\d{4}-\d{2}-\d{2}"
     rf"|(?:the )?{DAY} (?:of )?{MONTH}(?: 20\d{{2}})?"
     rf"|{MONTH} (?:the )?{DAY}(?!\d)(?: 20\d{{2}})?"
-    rf"|(?:early |late |mid |the end of |the start of |the beginning of )?{MONTH}(?: 20\d{{2}})?"
+    rf"|(?:early |late |mid |the end of |the close of |the start of |the beginning of )?{MONTH}(?: 20\d{{2}})?"
     r"|(?:fiscal )?q[1-4](?: (?:of )?(?:fy ?)?20\d{2})?"
-    r"|(?:the )?(?:start|beginning|end) of (?:the|this|last) (?:week|month|quarter|year)"
+    r"|(?:the )?(?:start|beginning|end|close) of (?:the|this|last) (?:week|month|quarter|year)"
     r"|(?:last|this|the previous) (?:week|month|quarter|year)"
     rf"|(?:last )?(?:{'|'.join(WEEKDAYS)})"
     r"|yesterday|today|now|20\d{2})"
@@ -58,7 +58,7 @@ def month_number(word: str) -> int:
 
 def dated(text: str, calendar: Calendar) -> Span:
     """The day, month, quarter or year that a date's words mean."""
-    text = text.removeprefix("the ")
+    text = text.removeprefix("the ").replace("close of", "end of")
     if match := re.fullmatch(r"(\d{4})-(\d{2})-(\d{2})", text):
         return calendar.of_day(date(*(int(part) for part in match.groups())))
     if match := re.fullmatch(r"(end|start|beginning) of (?:the|this|last) (week|month|quarter|year)", text):

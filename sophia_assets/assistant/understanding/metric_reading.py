@@ -20,6 +20,9 @@ from sophia_assets.assistant.understanding.metric_words import Mention
 from sophia_assets.assistant.understanding.vocabulary import DIMENSION_STEMS, NAMED_BY, RANKED_BY, SOONEST, WORD_CHOICES
 from sophia_assets.assistant.understanding.words import stem
 
+# Who works on what is counted, and is counted by no metric.
+_WORKERS = dict.fromkeys(("engineers", "developers", "programmers"), "assignee")
+
 
 @dataclass
 class MetricReading(Intents):
@@ -85,13 +88,19 @@ class MetricReading(Intents):
     def _check_counted(self, metrics: Sequence[str]) -> None:
         """Raises Unread where a number of one thing is wanted, and the metric counts another: customers, not deals."""
         tokens = self.draft.tokens
+        in_mentions = {place for mention in self.draft.mentions for place in mention.tokens}
         for place in range(2, len(tokens)):
-            if (tokens[place - 2].folded, tokens[place - 1].folded) != ("how", "many"):
+            if (tokens[place - 2].folded, tokens[place - 1].folded) not in (("how", "many"), ("number", "of")):
                 continue
-            noun = DIMENSION_STEMS.get((tokens[place].stem,))
+            noun = DIMENSION_STEMS.get((tokens[place].stem,)) or _WORKERS.get(tokens[place].folded)
+            # `How many customer calls` wants calls; `how many customers paid invoices` wants customers.
+            if place in in_mentions:
+                continue
             for metric in (self.ground.known.metrics[name] for name in metrics):
-                counted = DIMENSION_STEMS.get((stem(metric.counts or "-"),))
-                if noun and counted and noun != counted and metric.unit == "count":
+                counted = stem(metric.counts or "-")
+                dimension = DIMENSION_STEMS.get((counted,))
+                is_other = tokens[place].folded.endswith("s") and tokens[place].stem != counted
+                if noun and noun != dimension and (is_other or (dimension and metric.unit == "count")):
                     raise Unread(asking_back.counts_others(metric, tokens[place].text))
 
     def _content(self) -> list[str]:

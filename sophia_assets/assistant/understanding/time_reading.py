@@ -6,6 +6,7 @@ Belongs here: settling the times of a question for its metrics. Does not belong 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -23,6 +24,7 @@ from sophia_assets.metrics.catalog.entries import DAYS_OF
 from sophia_assets.metrics.facts import Period
 from sophia_assets.metrics.periods import long_date, period_for
 
+_AT_AN_END = re.compile(r"\b(?:at|as of|by) (?:the )?(?:very )?(?:end|close) of\b")
 _RANKS = {"day": 0, "week": 1, "month": 2, "quarter": 3}
 
 
@@ -168,6 +170,8 @@ class _Times:
                 raise Unread(asking_back.only_now(metric))
             if self._is_stock(metric) or self.intent in (Intent.DEFINITION, Intent.OVERVIEW):
                 continue
+            if span.days == 1 and _AT_AN_END.search(" ".join(token.folded for token in self.draft.tokens)):
+                raise Unread(asking_back.no_stock(metric, self._calendar.of_unit("quarter", span.end)))
             if span.key != "qtd" and span.days < DAYS_OF[metric.grain]:
                 raise Unread(asking_back.too_short(metric, span, self.draft))
             if span.start < starts:

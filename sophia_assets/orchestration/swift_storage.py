@@ -30,20 +30,30 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import QueuePool
 
 _BUSY_SECONDS = 60
+_MOST_OPEN = 16
 
 
 class _Engines:
-    """One engine per database, made when first needed."""
+    """One engine per database, made when first needed; those that were not used for longest are closed.
+
+    Each run has a file of its own, and a daemon that lives for months would else hold all of them open.
+    """
 
     def __init__(self) -> None:
         self._engines: dict[str, Engine] = {}
 
+    def is_open(self, address: str) -> bool:
+        return address in self._engines
+
     def engine(self, address: str) -> Engine:
-        if address not in self._engines:
+        engine = self._engines.pop(address, None)
+        if engine is None:
             engine = create_engine(address, poolclass=QueuePool, connect_args={"timeout": _BUSY_SECONDS})
             event.listen(engine, "connect", _flush_seldom)
-            self._engines[address] = engine
-        return self._engines[address]
+        self._engines[address] = engine  # the last is the one that was used last
+        while len(self._engines) > _MOST_OPEN:
+            self._engines.pop(next(iter(self._engines))).dispose()
+        return engine
 
     def dispose(self) -> None:
         for engine in self._engines.values():
@@ -126,7 +136,11 @@ class SwiftEventLogStorage(SqliteEventLogStorage):
             yield begun[shard]
             return
         with self._db_lock:
-            engine = self._engines.engine(self.conn_string_for_shard(shard))
+            address = self.conn_string_for_shard(shard)
+            if not self._engines.is_open(address) and not Path(self.path_for_shard(shard)).exists():
+                # The run's log was removed since: then it is to be made anew, with its tables.
+                self._initialized_dbs.discard(shard)
+            engine = self._engines.engine(address)
             if shard not in self._initialized_dbs:
                 self._initdb(engine)
                 self._initialized_dbs.add(shard)

@@ -12,7 +12,7 @@ import logging
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -31,13 +31,13 @@ from sophia_assets.orchestration.history import report_covered_days
 from sophia_assets.orchestration.instance import instance_for
 from sophia_assets.orchestration.jobs import ingest_job_name
 from sophia_assets.services import Services
-from sophia_assets.settings import load_settings
+from sophia_assets.settings import Settings, load_settings
 from sophia_assets.sources import registry
 
 NOON = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=1)
 
 
-def _addresses() -> dict[str, str]:
+def addresses() -> dict[str, str]:
     """Addresses at which nobody is asked: with one of its own, a system needs no sandbox."""
     return {name: "http://127.0.0.1:9" for system in registry.SYSTEMS for name in registry.settings_of(system).names}
 
@@ -54,35 +54,44 @@ def fill(instance: dg.DagsterInstance, days: int) -> None:
             )
 
 
+def looks_at(
+    instance: dg.DagsterInstance, definitions: dg.Definitions, settings: Settings, home: Home
+) -> Callable[[datetime], list[float]]:
+    """What asks each system's sensor at a moment, with new services for each, and gives how many seconds each took."""
+
+    def look(moment: datetime) -> list[float]:
+        sensors = circuit_sensors(
+            list(definitions.jobs or ()),
+            definitions.resolve_job_def(PROBE_JOB),
+            30,
+            services=lambda: Services(settings, home),
+            clock=lambda: moment,
+        )
+        took = []
+        for sensor in sensors:
+            context = dg.build_sensor_context(instance=instance, definitions=definitions, sensor_name=sensor.name)
+            began = time.monotonic()
+            sensor.evaluate_tick(context)
+            took.append(time.monotonic() - began)
+        return took
+
+    return look
+
+
 @contextmanager
 def _looks(folder: Path, days: int) -> Iterator[Any]:
     home = Home(folder)
     home.prepare()
     start = (NOON.date() - timedelta(days=days)).isoformat()
     home.record_company(CompanyIdentity("live", first_day=start))
-    settings = load_settings({"SOPHIA_HOME": str(folder), **_addresses()})
+    settings = load_settings({"SOPHIA_HOME": str(folder), **addresses()})
     definitions = build_definitions(home=home)
     with instance_for(home) as instance:
         began = time.monotonic()
         fill(instance, days)
         print(f"{days} days of {len(registry.tables())} tables in {time.monotonic() - began:.0f} s")
 
-        def look(moment: datetime) -> list[float]:
-            sensors = circuit_sensors(
-                list(definitions.jobs or ()),
-                definitions.resolve_job_def(PROBE_JOB),
-                30,
-                services=lambda: Services(settings, home),
-                clock=lambda: moment,
-            )
-            took = []
-            for sensor in sensors:
-                context = dg.build_sensor_context(instance=instance, definitions=definitions, sensor_name=sensor.name)
-                began = time.monotonic()
-                sensor.evaluate_tick(context)
-                took.append(time.monotonic() - began)
-            return took
-
+        look = looks_at(instance, definitions, settings, home)
         yield look, Services(settings, home)
 
 

@@ -1,0 +1,140 @@
+"""`sophia retention`: shows what is kept for how long, and removes what is too old. What it needs is imported when a
+command runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from sophia_assets.control.operating import deed, json_option, opened_services
+from sophia_assets.errors import SophiaError
+from sophia_assets.retention.rules import NAMES, rule
+
+if TYPE_CHECKING:
+    from sophia_assets.retention.applying import Keeper, Outcome, Standing
+    from sophia_assets.services import Services
+
+_ONLY = click.option("--only", "names", multiple=True, metavar="WHAT", help="Only this rule; may be repeated.")
+_OF_DAGSTER = frozenset({"run_logs", "runs", "skipped_ticks", "ticks"})
+
+
+@click.group()
+def retention() -> None:
+    """How long old records are kept, and removing what is too old."""
+
+
+@retention.command("show")
+@_ONLY
+@json_option
+def show(names: tuple[str, ...], as_json: bool) -> None:
+    """What is kept for how long, since when, how much it takes, and what would be removed now."""
+    from sophia_assets.retention.applying import look
+
+    with opened_services() as services, _keepers(services, names, "", "") as keepers:
+        told = look(keepers, services.settings.retention, datetime.now(UTC))
+    _print(told, as_json)
+
+
+@retention.command("apply")
+@_ONLY
+@click.option("--dry-run", is_flag=True, help="Only show what would be removed.")
+@deed
+def apply(names: tuple[str, ...], dry_run: bool, reason: str, by: str, as_json: bool) -> None:
+    """Remove what is too old now, instead of at night; recorded with who did it and why."""
+    from sophia_assets.retention.applying import look, run
+
+    with opened_services() as services, _keepers(services, names, by, reason or "by hand") as keepers:
+        if dry_run:
+            _print(look(keepers, services.settings.retention, datetime.now(UTC)), as_json)
+            return
+        outcomes = run(services, keepers, by=by, reason=reason or "by hand", seconds=3600.0)
+    _tell(outcomes, as_json)
+    failed = [outcome for outcome in outcomes if outcome.problem]
+    if failed:
+        raise SophiaError(
+            f"{rule(failed[0].name).what}: {failed[0].problem}",
+            remedy="See to it and run this again; the other records were looked after",
+        )
+
+
+@contextmanager
+def _keepers(services: Services, names: tuple[str, ...], by: str, reason: str) -> Iterator[list[Keeper]]:
+    """The keepers of the rules that are named; Dagster is opened only where one of them is its own."""
+    from sophia_assets.retention.applying import chosen
+    from sophia_assets.retention.control_keepers import control_keepers
+    from sophia_assets.retention.file_keepers import file_keepers
+    from sophia_assets.retention.warehouse_keepers import warehouse_keepers
+
+    chosen([], names)
+    others = [
+        *control_keepers(services.control, by=by, reason=reason),
+        *file_keepers(services.home, services.control),
+        *warehouse_keepers(lambda: services.warehouse, services.home),
+    ]
+    if names and not _OF_DAGSTER.intersection(names):
+        yield chosen(others, names)
+        return
+    from sophia_assets.orchestration.instance import instance_for
+    from sophia_assets.orchestration.run_retention import dagster_keepers
+
+    with instance_for(services.home, services.settings) as instance:
+        yield chosen([*dagster_keepers(instance), *others], names)
+
+
+def _print(standings: list[Standing], as_json: bool) -> None:
+    if as_json:
+        rows = [
+            {
+                "name": each.name,
+                "what": rule(each.name).what,
+                "days": each.days or None,
+                "setting": rule(each.name).setting,
+                "count": each.held.count if each.held else None,
+                "since": each.held.since.isoformat() if each.held and each.held.since else None,
+                "bytes": each.held.size if each.held else None,
+                "would_be_removed": each.held.due if each.held else None,
+                "problem": each.problem or None,
+            }
+            for each in standings
+        ]
+        click.echo(json.dumps(rows, indent=1, ensure_ascii=False))
+        return
+    width = max(len(name) for name in NAMES)
+    for each in standings:
+        click.echo(f"{each.name:<{width}}  {_in_words(each)}")
+
+
+def _in_words(standing: Standing) -> str:
+    kept = f"{standing.days:,} days" if standing.days else "for ever"
+    if standing.held is None:
+        return f"kept {kept}; cannot be read: {standing.problem}"
+    held = standing.held
+    since = f" since {held.since:%Y-%m-%d}" if held.since else ""
+    size = f", {held.size / 1e6:,.1f} MB" if held.size else ""
+    due = f"; {held.due:,} would be removed" if held.due else ""
+    return f"kept {kept}; {held.count:,}{since}{size}{due}"
+
+
+def _tell(outcomes: list[Outcome], as_json: bool) -> None:
+    if as_json:
+        rows = [
+            {
+                "name": each.name,
+                "removed": each.removed,
+                "is_whole": each.is_whole,
+                "seconds": each.seconds,
+                "problem": each.problem or None,
+            }
+            for each in outcomes
+        ]
+        click.echo(json.dumps(rows, indent=1, ensure_ascii=False))
+        return
+    width = max(len(name) for name in NAMES)
+    for each in outcomes:
+        said = f"{each.removed:,} removed in {each.seconds:.1f} s" + ("" if each.is_whole else ", not all")
+        click.echo(f"{each.name:<{width}}  {said}{f': {each.problem}' if each.problem else ''}")

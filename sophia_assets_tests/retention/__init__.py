@@ -1,0 +1,1 @@
+"""Retention, rule by rule, and a year of it in fast forward (`year`)."""

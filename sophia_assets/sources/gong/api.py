@@ -61,7 +61,8 @@ class GongApi:
         credential = f"{connection.access_key}:{connection.access_key_secret}"
         account = limiters.account(SYSTEM, self.base_url, credential)
         second = account.limiter("requests", requests=_REQUESTS, seconds=_PER_SECONDS)
-        self._limits = {account.limiter("day", requests=_REQUESTS_A_DAY, seconds=_DAY_SECONDS): 1.0, second: 1.0}
+        self._day = account.limiter("day", requests=_REQUESTS_A_DAY, seconds=_DAY_SECONDS)
+        self._limits = {self._day: 1.0, second: 1.0}
         authorization = "Basic " + base64.b64encode(credential.encode()).decode()
         self._transport = HttpTransport(_profile(self.base_url, retry), second, authorization=authorization)
 
@@ -73,6 +74,10 @@ class GongApi:
     def close(self) -> None:
         """Ends waits and closes idle connections."""
         self._transport.close()
+
+    def left_of_day(self) -> tuple[float, float]:
+        """How many requests this machine may still send of the day's, and how many the company has."""
+        return self._day.standing()
 
     def get(self, path: str, key: str) -> list[Item]:
         """The list under `key` of an answer that has no pages. Raises a SourceError."""

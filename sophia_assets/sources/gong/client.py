@@ -21,7 +21,9 @@ from sophia_assets.sources.declarations import (
 )
 from sophia_assets.sources.gong import rows
 from sophia_assets.sources.gong.api import GongApi, GongConnection, Item, stamp
+from sophia_assets.sources.gong.permissions import permissions
 from sophia_assets.sources.gong.tables import SYSTEM
+from sophia_assets.sources.permissions import Told
 
 # Media is not asked for: its addresses are signed anew in every answer.
 _SELECTED = {
@@ -71,6 +73,10 @@ class GongSource:
     def close(self) -> None:
         """Ends waits and closes idle connections."""
         self._api.close()
+
+    def permissions(self) -> Iterator[Told]:
+        """What the credential may read, asked as cheaply as can be. Raises a SourceError."""
+        return permissions(self._api)
 
     def ping(self) -> str:
         """See `Source.ping`."""

@@ -133,6 +133,11 @@ class HubSpotApi:
         except SourceError:
             self._day.learn("UTC")
 
+    def look(self, path: str, obj: str) -> Mapping[str, str]:
+        """Asks for one record; the answer's headers."""
+        answer = self.transport.answer("GET", path, obj=obj, params={"limit": 1})
+        return answer.headers if answer is not None else {}
+
     def ping(self) -> None:
         """The cheapest authenticated request."""
         self.transport.request("GET", OWNERS_PATH, obj="owners", params={"limit": 1})

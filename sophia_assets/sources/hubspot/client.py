@@ -19,7 +19,9 @@ from sophia_assets.sources.hubspot.objects import (
     stage_rows,
     ticket_stage_rows,
 )
+from sophia_assets.sources.hubspot.permissions import permissions
 from sophia_assets.sources.hubspot.reading import ObjectReading
+from sophia_assets.sources.permissions import Told
 
 CONNECTION = HubSpotConnection
 
@@ -46,6 +48,10 @@ class HubSpotSource:
     def requests_made(self) -> int:
         """HTTP requests so far, repeated ones included."""
         return self._api.transport.requests_made
+
+    def permissions(self) -> Iterator[Told]:
+        """What the credential may read, asked as cheaply as can be. Raises a SourceError."""
+        return permissions(self._api)
 
     def ping(self) -> str:
         """See `Source.ping`."""

@@ -64,6 +64,16 @@ class LinearApi:
         organization = self._ask(ACCOUNT, {}, "organization", ACCOUNT_POINTS).get("organization")
         return str(organization.get("name")) if isinstance(organization, Mapping) else ""
 
+    def look(self, query: Query) -> int:
+        """Asks for one node; how many came."""
+        data = self._ask(query.document, {"first": 1}, query.root, query.cost(1))
+        return len(read_page(data.get(query.root), query.root).nodes)
+
+    def left_of_hour(self) -> Iterator[tuple[str, float, float]]:
+        """Each limit's name, what is left of it in this hour, and the limit."""
+        for name, limiter in (("requests", self._requests), ("complexity", self._complexity)):
+            yield name, *limiter.standing()
+
     def first(self, query: Query) -> int:
         """How many nodes of `query` are asked for at once."""
         return self._firsts.get(query.name, query.first)

@@ -32,6 +32,7 @@ from sophia_assets.sources.declarations import (
 )
 from sophia_assets.sources.linear import queries
 from sophia_assets.sources.linear.api import LinearApi, LinearConnection, read_page
+from sophia_assets.sources.linear.permissions import permissions
 from sophia_assets.sources.linear.queries import Query
 from sophia_assets.sources.linear.rows import (
     Node,
@@ -47,6 +48,7 @@ from sophia_assets.sources.linear.rows import (
     user_row,
 )
 from sophia_assets.sources.linear.tables import LOOKBACK, SYSTEM
+from sophia_assets.sources.permissions import Told
 
 CONNECTION = LinearConnection
 
@@ -96,6 +98,10 @@ class LinearSource:
     def requests_made(self) -> int:
         """HTTP requests so far, repeated ones included."""
         return self._api.transport.requests_made
+
+    def permissions(self) -> Iterator[Told]:
+        """What the credential may read, asked as cheaply as can be. Raises a SourceError."""
+        return permissions(self._api)
 
     def ping(self) -> str:
         """See `Source.ping`."""

@@ -19,6 +19,7 @@ from sophia_assets.ingestion.limiter import IN_PROCESS, Limiters
 from sophia_assets.ingestion.retrying import RetryPolicy
 from sophia_assets.ingestion.workers import Workers
 from sophia_assets.sources.declarations import Checkpoint, CompleteSet, ReadItem, Rows, Window
+from sophia_assets.sources.permissions import Told
 from sophia_assets.sources.pinecone.api import (
     MOST_RESTARTS,
     Hit,
@@ -28,6 +29,7 @@ from sophia_assets.sources.pinecone.api import (
     repeated_page,
     token_refused,
 )
+from sophia_assets.sources.pinecone.permissions import permissions
 from sophia_assets.sources.pinecone.rows import (
     DEFAULT_NAMESPACE,
     Row,
@@ -65,6 +67,10 @@ class PineconeSource:
     def requests_made(self) -> int:
         """HTTP requests so far, repeated ones included."""
         return self._api.requests_made
+
+    def permissions(self) -> Iterator[Told]:
+        """What the credential may read, asked as cheaply as can be. Raises a SourceError."""
+        return permissions(self._api)
 
     def ping(self) -> str:
         """See `Source.ping`."""

@@ -23,6 +23,8 @@ from sophia_assets.sources.declarations import (
     Rows,
     Window,
 )
+from sophia_assets.sources.permissions import Told
+from sophia_assets.sources.redis.permissions import permissions
 from sophia_assets.sources.redis.rows import (
     EntryId,
     account_row,
@@ -69,6 +71,11 @@ class RedisSource:
     def requests_made(self) -> int:
         """Pipelines so far, repeated ones included."""
         return self._server.requester.requests_made
+
+    def permissions(self) -> Iterator[Told]:
+        """What the user may do, tried on keys that need not be there. Raises a SourceError."""
+        with self._server.session() as session:
+            yield from permissions(session, self._prefix)
 
     def ping(self) -> str:
         """See `Source.ping`."""

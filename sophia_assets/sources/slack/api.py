@@ -102,6 +102,11 @@ class SlackApi:
         """The token's own user and workspace."""
         return self._call("auth.test", "auth", {})
 
+    def scopes(self) -> frozenset[str]:
+        """The scopes that the token was granted; none where Slack does not tell."""
+        told = self._answered("auth.test", "auth", {}).headers.get("x-oauth-scopes") or ""
+        return frozenset(scope.strip() for scope in told.split(",") if scope.strip())
+
     def pages(self, method: str, key: str, *, obj: str, params: Mapping[str, Any], cursor: str = "") -> Iterator[Page]:
         """The pages of a list from `cursor` on, or from the first one where that cursor is unknown by now."""
         seen: set[str] = set()
@@ -138,6 +143,10 @@ class SlackApi:
         return Page(items, following or "")
 
     def _call(self, method: str, obj: str, params: Mapping[str, Any]) -> Item:
+        found: Item = self._answered(method, obj, params).body
+        return found
+
+    def _answered(self, method: str, obj: str, params: Mapping[str, Any]) -> Answer:
         turn = self._turns[method]
 
         def send(seconds: float) -> Answer:
@@ -149,8 +158,7 @@ class SlackApi:
         with turn.taken():
             answer = self._requester.ask(send, obj=obj, limits={self._limits[method]: 1.0})
         assert answer is not None, "no answer of Slack counts as empty"
-        found: Item = answer.body
-        return found
+        return answer
 
     @property
     def _wire(self) -> SlackWire:

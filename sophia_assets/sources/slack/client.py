@@ -8,8 +8,10 @@ from typing import Any
 from sophia_assets.ingestion.limiter import IN_PROCESS, Limiters
 from sophia_assets.ingestion.retrying import RetryPolicy
 from sophia_assets.sources.declarations import Checkpoint, CompleteSet, ReadItem, Rows, Window
+from sophia_assets.sources.permissions import Told
 from sophia_assets.sources.slack.api import Item, SlackApi, SlackConnection
 from sophia_assets.sources.slack.messages import MessageReader
+from sophia_assets.sources.slack.permissions import permissions
 from sophia_assets.sources.slack.rows import channel_row, user_row
 from sophia_assets.sources.slack.tables import SYSTEM
 
@@ -45,6 +47,10 @@ class SlackSource:
     def requests_made(self) -> int:
         """Requests so far, repeated ones included."""
         return self._api.requests_made
+
+    def permissions(self) -> Iterator[Told]:
+        """What the credential may read, asked as cheaply as can be. Raises a SourceError."""
+        return permissions(self._api)
 
     def ping(self) -> str:
         """See `Source.ping`."""

@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from sophia_assets.ingestion.request_count import RequestCount
 from sophia_assets.ingestion.retrying import RetryPolicy
 from sophia_assets.ingestion.waiting import WaitEnded, wait, waits_end_with
 from sophia_assets.sources.declarations import Checkpoint, CompleteSet, PresentKeys, ReadItem, Rows, Window
+from sophia_assets.sources.permissions import Told, tried
 from sophia_assets.sources.snowflake.connection import SnowflakeConnection
 from sophia_assets.sources.snowflake.errors import as_source_error
 from sophia_assets.sources.snowflake.queries import Query, TableReader, location_of
@@ -43,6 +45,15 @@ def create_source(
     return SnowflakeSource(connection, retry=retry)
 
 
+@dataclass(frozen=True)
+class Standing:
+    """The role and the virtual warehouse of a session, empty where it has none, and whether the database is there."""
+
+    role: str
+    warehouse: str
+    has_database: bool
+
+
 class SnowflakeSource:
     """A Snowflake account as a `Source`. Each read has a session of its own, so threads do not meet."""
 
@@ -63,6 +74,27 @@ class SnowflakeSource:
     def close(self) -> None:
         """Ends waits."""
         self._closed.set()
+
+    def permissions(self) -> Iterator[Told]:
+        """Which of the source tables the role may read, in one session. Raises a SourceError."""
+        with self._session("account") as session, self._errors("account"), session.cursor() as cursor:
+            for table in TABLES:
+                location = location_of(table, self._connection.database)
+
+                def described(name: str = table.name, place: str = location) -> None:
+                    with self._errors(name):
+                        self._described(cursor, place)
+
+                yield tried(f"SELECT on {location}", (table.qualified_name,), described)
+
+    def standing(self, database: str) -> Standing:
+        """What a session comes to stand on, and whether `database` is there. Raises a SourceError."""
+        with self._session("account") as session, self._errors("account"), session.cursor() as cursor:
+            self._requests.add()
+            cursor.execute("SHOW DATABASES")
+            names = {str(row[1]).upper() for row in cursor.fetchall()}
+            # What the login came to stand on: Snowflake leaves out what the role may not use.
+            return Standing(session.role or "", session.warehouse or "", database.upper() in names)
 
     def ping(self) -> str:
         """See `Source.ping`."""

@@ -26,6 +26,7 @@ from sophia_assets.assistant.commands import ask
 from sophia_assets.assistant.sql.commands import sql
 from sophia_assets.control.circuit_commands import circuit
 from sophia_assets.control.flag_commands import flags
+from sophia_assets.doctor.commands import doctor
 from sophia_assets.drill.commands import drill
 from sophia_assets.encryption.commands import encryption
 from sophia_assets.errors import ConfigurationError, SophiaError
@@ -34,9 +35,12 @@ from sophia_assets.insight.briefing_commands import briefing
 from sophia_assets.llm.usage_commands import usage
 from sophia_assets.mcp_server.commands import mcp
 from sophia_assets.metrics.commands import metrics
+from sophia_assets.observability.slo_commands import slo
 from sophia_assets.options import DAY
 from sophia_assets.plain_text import NEWLINE, visible
-from sophia_assets.settings import PROJECT_ROOT, Settings, load_settings
+from sophia_assets.retention.commands import retention
+from sophia_assets.settings import PROJECT_ROOT, Settings, load_settings, local_environment
+from sophia_assets.telemetry.exporter.commands import exporter
 
 if TYPE_CHECKING:
     from sophia_assets.sandbox.config import SandboxConfig
@@ -47,7 +51,8 @@ class _OneLineErrors(click.Group):
 
     def invoke(self, context: click.Context) -> Any:
         try:
-            return super().invoke(context)
+            with _logged(context):
+                return super().invoke(context)
         except SophiaError as error:
             # A vendor's own words may be part of it.
             click.echo(f"error: {visible(str(error), keep=NEWLINE)}", err=True)
@@ -55,6 +60,34 @@ class _OneLineErrors(click.Group):
         except KeyboardInterrupt:
             click.echo("Interrupted. The data is as it was; the next run goes on from there.", err=True)
             context.exit(130)
+
+
+@contextlib.contextmanager
+def _logged(context: click.Context) -> Iterator[None]:
+    """Sees to the log while a command runs; where lines are collected, one tells how it ended."""
+    import time
+
+    from sophia_assets.settings.logs import read_logs
+    from sophia_assets.telemetry import logs
+
+    environment = local_environment()
+    logs.configure(read_logs(environment), environment)
+    # The first word alone: others may hold a question or a name.
+    words = [*getattr(context, "_protected_args", ()), *context.args]
+    command = next((word for word in words if word in main.commands), "sophia")
+    log, began, code = logs.get_logger(__name__), time.monotonic(), 1
+    with logs.bound(command=command):
+        try:
+            yield
+            code = 0
+        except (SystemExit, click.exceptions.Exit) as end:
+            code = end.code if isinstance(end, SystemExit) else end.exit_code  # type: ignore[assignment]
+            raise
+        except SophiaError as error:
+            code = error.exit_code
+            raise
+        finally:
+            log.info("a command ended", code=code, seconds=round(time.monotonic() - began, 3))
 
 
 _FOLDER = click.Path(path_type=Path)
@@ -78,6 +111,10 @@ main.add_command(audit)
 main.add_command(ask)
 main.add_command(sql)
 main.add_command(mcp)
+main.add_command(doctor)
+main.add_command(retention)
+main.add_command(exporter)
+main.add_command(slo)
 
 
 @main.command()
@@ -239,14 +276,17 @@ def ui(host: str, port: int) -> None:
             stack.enter_context(start_sandbox(config, wait_for="listening"))
         environment = {
             **settings.environment,
-            "DAGSTER_HOME": str(dagster_home_for(home)),
+            "DAGSTER_HOME": str(dagster_home_for(home, settings)),
             "SOPHIA_HOME": str(settings.base_home),
             # Its successor is another package; the command itself is kept.
             "PYTHONWARNINGS": "ignore:Function `dev_command` is superseded",
         }
         command = [sys.executable, "-m", "dagster", "dev", "-w", str(PROJECT_ROOT / "workspace.yaml")]
         click.echo(f"Dagster's UI: http://{host}:{port}  (Ctrl-C stops it)")
-        with _running([*command, "-h", host, "-p", str(port)], environment, home.path) as process:
+        command += ["-h", host, "-p", str(port)]
+        if is_collected := settings.logs.format == "json":
+            command += ["--log-format", "json"]
+        with _running(command, environment, home.path, is_collected=is_collected) as process:
             sys.exit(process.wait())
 
 
@@ -265,10 +305,20 @@ def serve(host: str | None, port: int | None, behind_proxy: bool) -> None:
 
 
 @contextlib.contextmanager
-def _running(command: list[str], environment: dict[str, str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A command in a process group of its own, all of which ends with the block."""
+def _running(
+    command: list[str], environment: dict[str, str], folder: Path, *, is_collected: bool
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A command in a process group of its own, all of which ends with the block.
+
+    Where logs are collected, each line that it or its children print becomes one of ours.
+    """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    process = subprocess.Popen(command, env=environment, cwd=folder, start_new_session=True)
+    pipes: dict[str, int] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT} if is_collected else {}
+    process = subprocess.Popen(command, env=environment, cwd=folder, start_new_session=True, **pipes)  # type: ignore[call-overload]
+    if process.stdout is not None:
+        from sophia_assets.telemetry.logs import collect
+
+        collect(process.stdout, "dagster")
     try:
         yield process
     except KeyboardInterrupt:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from sophia_assets.errors import ConfigurationError, DateOutOfRange, SophiaError
 from sophia_assets.home import CompanyIdentity, Home, history_start_of, home_for, make_current
@@ -24,6 +25,7 @@ from sophia_assets.sandbox.config import EARLIEST_SIMULATED_DAY, default_start
 from sophia_assets.services import Services
 from sophia_assets.settings import Settings
 from sophia_assets.sources import registry
+from sophia_assets.telemetry.logs import bound, writes_json
 
 if TYPE_CHECKING:
     from sophia_assets.sandbox.launch import RunningSandbox
@@ -203,7 +205,8 @@ class _Execution:
         from sophia_assets.definitions import build_definitions
         from sophia_assets.orchestration import jobs
         from sophia_assets.orchestration.instance import instance_for
-        from sophia_assets.orchestration.launching import LAUNCHED_BY_TAG, PROCESS_TAG, flag_tags
+        from sophia_assets.orchestration.launching import LAUNCHED_BY_TAG, MACHINE_TAG, PROCESS_TAG, flag_tags
+        from sophia_assets.orchestration.lost_runs import settle_lost_runs, this_machine
 
         self.services, self.day, self.say = services, day, say
         self.raise_if_interrupted = raise_if_interrupted
@@ -212,10 +215,17 @@ class _Execution:
         self._unchecked: list[str] = []
         self._checks = {"passed": 0, "warned": 0, "failed": 0, "not_run": 0}
         self._problems: list[str] = []
-        self._tags = {LAUNCHED_BY_TAG: "sophia run", PROCESS_TAG: str(os.getpid()), **flag_tags(services)}
+        self._tags = {
+            LAUNCHED_BY_TAG: "sophia run",
+            PROCESS_TAG: str(os.getpid()),
+            MACHINE_TAG: this_machine(),
+            **flag_tags(services),
+        }
         resource = dg.ResourceDefinition.hardcoded_resource(services)
         self.definitions = build_definitions({"services": resource}, services.home)
-        self.instance = instance_for(services.home, runs_here=True)
+        self.instance = instance_for(services.home, services.settings, runs_here=True)
+        # Where no daemon runs, nobody else ends what was killed.
+        settle_lost_runs(self.instance)
 
     def read_systems(self) -> list[SophiaError | str]:
         """Reads every connected system in a run of its own; returns what failed.
@@ -329,13 +339,18 @@ class _Execution:
         job = self.definitions.resolve_job_def(job_name).get_subset(
             asset_selection=frozenset(assets or ()), asset_check_selection=frozenset(checks or ())
         )
-        result = job.execute_in_process(
-            instance=self.instance,
-            partition_key=day.isoformat() if day else None,
-            tags=self._tags,
-            raise_on_error=False,
-            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-        )
+        # In a terminal, what the command says itself is enough.
+        level = self.services.settings.logs.level.upper() if writes_json() else "CRITICAL"
+        run_id = str(uuid4())
+        with bound(run_id=run_id, job=job_name):
+            result = job.execute_in_process(
+                instance=self.instance,
+                partition_key=day.isoformat() if day else None,
+                tags=self._tags,
+                raise_on_error=False,
+                run_config={"loggers": {"console": {"config": {"log_level": level}}}},
+                run_id=run_id,
+            )
         self.raise_if_interrupted()
         return result
 

@@ -30,12 +30,20 @@ from sophia_assets.orchestration.partitions import daily_partitions, weekly_part
 from sophia_assets.orchestration.question_job import assistant_resource, question_job
 from sophia_assets.orchestration.raw_assets import raw_assets
 from sophia_assets.orchestration.resources import facts_io_manager, services_resource
+from sophia_assets.orchestration.retention_job import retention_job, retention_schedule
+from sophia_assets.orchestration.run_log import run_logger
 from sophia_assets.settings import load_settings
+from sophia_assets.settings.profile import refuse_contradictions
+from sophia_assets.telemetry.logs import configure, is_configured
 
 
 def build_definitions(resource_overrides: Mapping[str, Any] | None = None, home: Home | None = None) -> dg.Definitions:
     """The whole platform; tests and the command line pass their own `services` and home."""
     settings = load_settings()
+    if not is_configured():
+        # A process of Dagster's own, in which nobody else says where logs go.
+        configure(settings.logs, settings.environment)
+    refuse_contradictions(settings)
     home = home or current_home(settings)
     first_day = home.history_start(settings)
     partitions = daily_partitions(first_day, settings.timezone)
@@ -62,13 +70,15 @@ def build_definitions(resource_overrides: Mapping[str, Any] | None = None, home:
             *health_assets(),
         ],
         asset_checks=[*raw_checks(), *circuits],
-        jobs=[*jobs, watching, probing, controlling, flags_control_job(), question_job],
+        jobs=[*jobs, watching, probing, controlling, flags_control_job(), question_job, retention_job()],
         schedules=[
             briefing_schedule(jobs, settings.working_days, settings.briefing_hour, settings.timezone),
             weekly_schedule(jobs, settings.briefing_hour, settings.timezone),
+            retention_schedule(settings.retention.hour, settings.timezone),
         ],
         sensors=[health_sensor(watching), *circuit_sensors(jobs, probing, settings.sensor_seconds)],
         resources=resources,
+        loggers={"console": run_logger},
         executor=dg.in_process_executor,
     )
 

@@ -6,6 +6,7 @@ briefing is built and checked (`insight`), who may see what (`access`), or Dagst
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from sophia_assets.access.roles import EXECUTIVE, may_see, may_see_area, visible_facts
 from sophia_assets.control.published import Register
+from sophia_assets.errors import VerificationRefused
 from sophia_assets.insight.archive import BriefingArchive, BriefingFiles
 from sophia_assets.insight.briefing import Briefing, build_briefing
 from sophia_assets.insight.candidates import find_stories
@@ -22,10 +24,12 @@ from sophia_assets.insight.kinds import DAILY, BriefingKind
 from sophia_assets.insight.last_time import LastBriefing
 from sophia_assets.insight.names import safe_name, with_safe_names
 from sophia_assets.insight.offline_writer import OfflineWriter
+from sophia_assets.insight.points import points_of
 from sophia_assets.insight.quotes import Quote, read_quotes
 from sophia_assets.insight.rollouts import facts_still_served, with_rollouts
 from sophia_assets.insight.writing import BriefingRequest, Writer
 from sophia_assets.metrics.facts import FactSet
+from sophia_assets.telemetry.series import BRIEFING_SECONDS, SENTENCES
 
 if TYPE_CHECKING:
     from sophia_assets.services import Services
@@ -53,10 +57,11 @@ class Publisher:
 
     def write(self, day: date, facts: FactSet, kind: BriefingKind = DAILY) -> tuple[Edition, ...]:
         """Builds, verifies and files the editions of a briefing for `day`, the executive's first."""
+        began = time.perf_counter()
         whole, writer = self._whole_request(day, facts, kind), self.writer()
-        return tuple(
-            self._filed(build_briefing(self._edition(whole, role), writer)) for role in self._services.settings.editions
-        )
+        editions = tuple(self._written(self._edition(whole, role), writer) for role in self._services.settings.editions)
+        self._services.recorder.record(BRIEFING_SECONDS.observe(time.perf_counter() - began, kind=kind.key))
+        return editions
 
     def request(self, day: date, facts: FactSet, kind: BriefingKind = DAILY, role: str = EXECUTIVE) -> BriefingRequest:
         """Everything that one edition of a briefing is made of: nothing in it that `role` may not see."""
@@ -70,6 +75,18 @@ class Publisher:
         from sophia_assets.insight.llm_writer import LlmWriter
 
         return LlmWriter(self._services.language_models, settings.deadline_seconds, name=settings.writer)
+
+    def _written(self, request: BriefingRequest, writer: Writer) -> Edition:
+        began = time.perf_counter()
+        try:
+            briefing = build_briefing(request, writer)
+        except VerificationRefused:
+            self._services.recorder.record(SENTENCES.add(writer=writer.name, outcome="refused"))
+            raise
+        seconds = time.perf_counter() - began
+        edition = self._filed(briefing)
+        self._services.recorder.record(*points_of(briefing, seconds))
+        return edition
 
     def _filed(self, briefing: Briefing) -> Edition:
         """Writes the files, and enters their seal in the register, where a rewriting of them shows."""

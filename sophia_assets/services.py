@@ -26,13 +26,18 @@ from sophia_assets.ingestion.connections import Connections
 from sophia_assets.ingestion.guard import Guard
 from sophia_assets.ingestion.ingest import GroupLoad, begin_group, group_window
 from sophia_assets.ingestion.limiter import Limiters
+from sophia_assets.ingestion.points import Fetch
 from sophia_assets.ingestion.read_ahead import Countdown, ReadAhead
+from sophia_assets.ingestion.telling import logged_load
 from sophia_assets.insight.grounds import StatusReader
 from sophia_assets.metrics.catalog import load_catalog
 from sophia_assets.quality.failures import FailureLog
+from sophia_assets.quality.points import points_of as points_of_checks
 from sophia_assets.settings import WEEKDAYS, Settings, load_settings
 from sophia_assets.sources import registry
 from sophia_assets.sources.declarations import Source, Window
+from sophia_assets.telemetry.logs import bound, protect, settle
+from sophia_assets.telemetry.series import CACHE_REQUESTS, CIRCUIT_DENIALS, FETCH_REQUESTS
 from sophia_assets.warehouse.interface import LoadResult, Progress, Warehouse
 from sophia_assets.warehouse.models import load_models
 
@@ -70,10 +75,15 @@ class Services:
     progress: Progress | None = None
     sandbox_env: Mapping[str, str] | None = None
 
+    def __post_init__(self) -> None:
+        """Whatever is logged from here on shows none of these settings' secrets."""
+        protect(self.settings.environment)
+
     @classmethod
     def from_environment(cls) -> Services:
         """For the home that was last run. Raises ConfigurationError for a bad setting."""
         settings = load_settings()
+        settle(settings.logs, settings.environment)
         return cls(settings, current_home(settings))
 
     @cached_property
@@ -120,13 +130,22 @@ class Services:
     @cached_property
     def recorder(self) -> Recorder:
         """What writes down figures about the platform's own work."""
-        from sophia_assets.telemetry.recording import Recorder
+        from sophia_assets.telemetry.recording import HOLD_SECONDS, Recorder
 
-        return Recorder(self.control)
+        return Recorder(self.control, hold_seconds=HOLD_SECONDS)
+
+    def count_request(self, cache: str, was_there: bool) -> None:
+        """Counts what was asked of a cache."""
+        self.recorder.record(CACHE_REQUESTS.add(cache=cache, outcome="hit" if was_there else "miss"))
 
     @cached_property
     def circuits(self) -> Circuits:
-        return Circuits(self.control, self.settings.breaker_policy, timezone=self.settings.tzinfo)
+        return Circuits(
+            self.control,
+            self.settings.breaker_policy,
+            timezone=self.settings.tzinfo,
+            on_denial=lambda name: self.recorder.record(CIRCUIT_DENIALS.add(name=name)),
+        )
 
     @cached_property
     def flags(self) -> Flags:
@@ -145,6 +164,7 @@ class Services:
             company.key if company else "",
             shared=sealed_cache(shared, self.vault) if shared else None,
             is_enabled=lambda: self.flags.is_on(CACHING),
+            on_request=self.count_request,
         )
 
     @cached_property
@@ -164,7 +184,7 @@ class Services:
     @cached_property
     def connections(self) -> Connections:
         """The systems' clients."""
-        return Connections(self.settings, self.home, self.sandbox_env)
+        return Connections(self.settings, self.home, self.sandbox_env, on_ping=self._count_requests)
 
     @property
     def limiters(self) -> Limiters:
@@ -172,7 +192,11 @@ class Services:
 
     @cached_property
     def quality_failures(self) -> FailureLog:
-        return FailureLog(self.home.path / "quality", self.vault)
+        return FailureLog(
+            self.home.path / "quality",
+            self.vault,
+            lambda table, outcomes: self.recorder.record(*points_of_checks(table, outcomes)),
+        )
 
     @cached_property
     def _read_ahead(self) -> ReadAhead:
@@ -228,7 +252,8 @@ class Services:
             left = Countdown(len(loads), partial(ready.put, system))
             for group, load in loads.items():
                 key = (system, group, span)
-                self._read_ahead.start(key, load, progress=self.progress, on_end=left.count_down)
+                with bound(source=system, group=group):
+                    self._read_ahead.start(key, load, progress=self.progress, on_end=left.count_down)
         return (ready.get() for _ in systems)
 
     def _loads_to_start(self, system: str, span: Window) -> dict[str, GroupLoad]:
@@ -262,11 +287,14 @@ class Services:
     def ping(self, system: str) -> str:
         """Asks a system for a sign of life; returns a line about the account. Raises SophiaError."""
         self.guard.admit(system, "account", uuid4().hex)
+        before = self.requests_made(system)
         try:
             told = self.source(system).ping()
         except SourceError as error:
             self.guard.failed(system, error)
             raise
+        finally:
+            self._count_requests(system, self.requests_made(system) - before)
         self.guard.succeeded(system)
         return told
 
@@ -278,10 +306,18 @@ class Services:
         Nothing is asked of a system whose circuit is open, or that is switched off: CircuitOpen, QuotaExhausted and
         SystemSwitchedOff say why. What was read ahead is merged all the same.
         """
+        with logged_load(system, group) as results:
+            results += self._loaded(system, group, span, run_id, progress)
+            return results
+
+    def _loaded(
+        self, system: str, group: str, span: Window, run_id: str, progress: Progress | None
+    ) -> list[LoadResult]:
         try:
             if not self._read_ahead.has((system, group, span)):
                 self.guard.admit(system, group, run_id)
-            results = self._ingest(system, group, span, run_id, progress)
+            with Fetch(system, self.recorder.record) as fetch:
+                results = fetch.results = self._ingest(system, group, span, run_id, progress, fetch)
         except (SourceError, ConfigurationError) as error:
             self._remember_failure(system, group, error)
             raise
@@ -299,13 +335,19 @@ class Services:
         self.attempts.failed(system, group, str(error), datetime.now(UTC), kind=kind)
 
     def _ingest(
-        self, system: str, group: str, span: Window, run_id: str, progress: Progress | None
+        self, system: str, group: str, span: Window, run_id: str, progress: Progress | None, fetch: Fetch
     ) -> list[LoadResult]:
         if self._read_ahead.has((system, group, span)):
+            fetch.load = self._read_ahead.load((system, group, span))
             return self._read_ahead.merge((system, group, span), run_id)
         with self._begin(system, group, span, run_id) as load:
+            fetch.load = load
             load.read(progress or self.progress)
             return load.merge()
+
+    def _count_requests(self, system: str, number: int) -> None:
+        if number:
+            self.recorder.record(FETCH_REQUESTS.add(number, source=system))
 
     def reset_circuit(self, system: str, by: str, reason: str) -> None:
         """Closes a circuit, for somebody who knows that the system can be asked: limits are taken as fresh, too."""

@@ -164,7 +164,8 @@ class Cache:
     """Answers that are not computed twice. Safe for threads.
 
     `namespace` tells one company's platform from others in the same Redis. `is_enabled` is asked each time; while it
-    says no, everything is computed and nothing kept.
+    says no, everything is computed and nothing kept. `on_request` is told of what kind something was asked for, and
+    whether it was there; it must not take long.
     """
 
     def __init__(
@@ -175,8 +176,10 @@ class Cache:
         is_enabled: Callable[[], bool] = lambda: True,
         most_bytes: int = MOST_BYTES,
         clock: Callable[[], float] = time.monotonic,
+        on_request: Callable[[str, bool], object] = lambda _kind, _was_there: None,
     ) -> None:
         self._namespace, self._shared, self._is_enabled, self._clock = namespace, shared, is_enabled, clock
+        self._on_request = on_request
         self._entries: TLRUCache[str, _Entry] = TLRUCache(
             most_bytes, ttu=lambda _, entry, now: entry.good_until, timer=clock, getsizeof=_size
         )
@@ -197,14 +200,20 @@ class Cache:
             return compute()
         digest = key.digest(self._namespace)
         computed: list[Value] = []
+        was_there = True
 
         def content_of_new() -> bytes:
+            nonlocal was_there
+            was_there = False
             value = compute()
             if codec.is_exact:
                 computed.append(value)
             return codec.dumps(value)
 
-        content = self._content(digest, seconds, content_of_new)
+        try:
+            content = self._content(digest, seconds, content_of_new)
+        finally:
+            self._on_request(key.kind, was_there)
         if computed:
             return computed[0]
         try:

@@ -24,6 +24,8 @@ from sophia_assets.control.store import ControlStore, insert_new, update_version
 from sophia_assets.control.wording import details, in_words
 from sophia_assets.errors import CircuitOpen, ConfigurationError, QuotaExhausted
 from sophia_assets.settings.breakers import CIRCUITS
+from sophia_assets.telemetry.recording import write
+from sophia_assets.telemetry.series import CIRCUIT_CHANGES
 
 MOST_CHANGES = 1000
 """So many changes of a circuit are kept, the newest."""
@@ -57,8 +59,8 @@ class Circuits:
     """One circuit per system and LLM provider (`names`). Everything raises ConfigurationError for an unknown name.
 
     `policy_of` gives each its policy, `clock` the moment (aware), `jitter` a number between -1 and 1; `timezone` is
-    the one in which moments are told. Processes on several machines have clocks that agree far better than a lease is
-    long.
+    the one in which moments are told. `on_denial` is called with the name whenever somebody is kept back. Processes on
+    several machines have clocks that agree far better than a lease is long.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class Circuits:
         jitter: Callable[[], float] = _any_jitter,
         names: Sequence[str] = CIRCUITS,
         timezone: tzinfo = UTC,
+        on_denial: Callable[[str], object] = lambda _: None,
     ) -> None:
         self.store = store
         self.names = tuple(names)
@@ -77,6 +80,7 @@ class Circuits:
         self._policy_of = policy_of
         self._clock = clock
         self._jitter = jitter
+        self._on_denial = on_denial
 
     def get(self, name: str) -> Circuit:
         """The circuit as it is now."""
@@ -105,6 +109,7 @@ class Circuits:
         admission = breaker.admit(circuit, now, credential)
         if admission.is_allowed:
             return
+        self._on_denial(name)
         if admission.verdict is Verdict.LEFT_ALONE and admission.until:
             raise QuotaExhausted(
                 f"not asked, since its limit is spent until {admission.until.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
@@ -312,6 +317,7 @@ class Circuits:
         row = {"name": circuit.name, "seq": seq, "at": at, "event": event, "reason": reason, "by": by}
         insert_new(connection, table, row | {"kind": cause.kind if cause else None})
         connection.execute(table.delete().where(table.c.name == circuit.name, table.c.seq <= seq - MOST_CHANGES))
+        write(connection, [CIRCUIT_CHANGES.add(name=circuit.name, event=event)], at)
 
     def _count(self, connection: Connection, name: str, now: datetime, *, went_well: bool) -> None:
         table, hour = outcomes, _hour(now)

@@ -8,7 +8,6 @@ show figures is given the error instead: showing what was perhaps taken back is 
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -35,12 +34,13 @@ from sophia_assets.control.store import ControlStore, insert_new, update_version
 from sophia_assets.errors import ConfigurationError, ControlStoreUnavailable, SophiaError
 from sophia_assets.settings.breakers import PROVIDERS
 from sophia_assets.sources import registry
+from sophia_assets.telemetry.logs import get_logger
 
 if TYPE_CHECKING:
     from openfeature.client import OpenFeatureClient
     from openfeature.flag_evaluation import FlagEvaluationDetails
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class Flags:
         try:
             return self.get(name) is True
         except ControlStoreUnavailable as error:
-            _log.error("%s counts as off: %s", name, error)
+            _log.error("%s counts as off", name, problem=error)
             return False
 
     def why_not_read(self, system: str, mode: str) -> str:
@@ -140,7 +140,7 @@ class Flags:
         try:
             percents = {name: int(self.get(rollout_flag(name))) for name in providers}
         except ControlStoreUnavailable as error:
-            _log.error("no LLM provider is asked: %s", error)
+            _log.error("no LLM provider is asked", problem=error)
             return ()
         asked = [name for name in providers if percents[name] > NOTHING]
         return tuple(sorted(asked, key=lambda name: not is_included(rollout_flag(name), key, percents[name])))

@@ -5,7 +5,6 @@ Belongs here: commands, time-outs, being left alone after a failure. Does not be
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections import Counter
@@ -16,6 +15,7 @@ from queue import Full, Queue
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sophia_assets.errors import ConfigurationError
+from sophia_assets.telemetry.logs import get_logger
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -33,7 +33,7 @@ _WAITING = 1_000
 _SEAL = 16
 _DAYS_COUNTED = 8
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 
 class RedisCache:

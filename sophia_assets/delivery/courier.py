@@ -16,6 +16,8 @@ from sophia_assets.delivery.slack import SlackChannel
 from sophia_assets.errors import ConfigurationError, SophiaError
 from sophia_assets.insight.kinds import DAILY, BriefingKind
 from sophia_assets.settings.delivery import PREFIX, SMTP_EXAMPLE, SMTP_URL, mail_server
+from sophia_assets.telemetry.labels import NO_CHANNEL
+from sophia_assets.telemetry.series import DELIVERIES
 
 if TYPE_CHECKING:
     from sophia_assets.services import Services
@@ -62,6 +64,9 @@ class Courier:
                 outcomes += deliver(content, channels, log, patience=self._patience, wait=self._wait, again=again)
             except (SophiaError, ValueError) as error:
                 outcomes.append(Outcome("", each, "failed", f"The edition for {each} was not delivered: {error}"))
+        self._services.recorder.record(
+            *(DELIVERIES.add(channel=each.channel or NO_CHANNEL, outcome=each.status) for each in outcomes)
+        )
         return outcomes
 
     def why_not_by_itself(self, day: date, kind: BriefingKind = DAILY) -> str:
@@ -77,6 +82,11 @@ class Courier:
         return (
             f"Nothing delivered: {day} is past. `sophia briefing deliver --date {day}{weekly}` delivers it all the same"
         )
+
+    def channels(self, role: str) -> list[Channel | Outcome]:
+        """A role's channels that the flags switch on; an Outcome for one that its settings do not allow."""
+        off = [name for name, flag in FLAGS.items() if not self._services.flags.is_on(flag)]
+        return list(self._channels(role, off))
 
     def _channels(self, role: str, off: list[str]) -> Iterator[Channel | Outcome]:
         made: Mapping[str, Callable[[str], Channel | None]] = {"slack": self._slack, "email": self._email}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,8 +13,9 @@ from sophia_assets.delivery.message import Message, message_of
 from sophia_assets.delivery.sending import Channel, Patience, Refusal, Sent, TryAgain
 from sophia_assets.errors import ControlStoreUnavailable
 from sophia_assets.insight.kinds import KINDS
+from sophia_assets.telemetry.logs import get_logger
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 NAMES: Mapping[str, str] = {"slack": "Slack", "email": "E-mail"}
 Status = Literal["sent", "updated", "already_sent", "busy", "failed", "uncertain", "off", "no_address"]
 

@@ -84,6 +84,11 @@ class MailChannel:
     def place(self) -> str:
         return ",".join(sorted(self.recipients))
 
+    def look(self) -> str:
+        """Connects and logs in, and sends nothing; a line about it. Raises TryAgain, Refusal."""
+        with self._explained(), self._connected():
+            return f"the mail server {self.server.host} answers{' and takes the login' if self.server.user else ''}"
+
     def find(self, key: str) -> Sent | None:
         """A mailbox cannot be asked."""
         return None

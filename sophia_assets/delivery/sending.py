@@ -59,6 +59,10 @@ class Channel(Protocol):
         """Sends once. `html` is the whole page, `whole` says where it is. Raises TryAgain, Refusal."""
         ...
 
+    def look(self) -> str:
+        """Whether it could send, without sending; a line about it. Raises TryAgain, Refusal."""
+        ...
+
     def find(self, key: str) -> Sent | None:
         """What was sent with that key. Raises TryAgain, Refusal."""
         ...

@@ -143,6 +143,16 @@ class SlackChannel:
         answer = self._ask("chat.postMessage", body, as_json=True)
         return Sent(f"{answer.get('channel', self.channel)} {answer.get('ts', '')}".strip())
 
+    def look(self) -> str:
+        """Asks about the channel, and posts nothing; a line about it. Raises TryAgain, Refusal."""
+        found = self._ask("conversations.info", {"channel": self._id()}).get("channel") or {}
+        name = f"#{found.get('name', self.channel)}"
+        if found.get("is_archived"):
+            raise Refusal(f"Slack: is_archived ({name})", REMEDIES["is_archived"])
+        if found.get("is_member") is False:
+            raise Refusal(f"Slack: not_in_channel ({name})", REMEDIES["not_in_channel"])
+        return f"Slack knows {name}, and the app is in it"
+
     def find(self, key: str) -> Sent | None:
         """The message with that key, where it was posted; None where it was not. Raises TryAgain, Refusal."""
         asked = {"channel": self._id(), "limit": _LOOKED_BACK, "include_all_metadata": True}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import cached_property
 
@@ -19,11 +19,20 @@ _LONGEST_PROBE_SECONDS = 30.0
 class Connections:
     """Clients by system. `sandbox_env` holds the addresses of a sandbox of one's own; None looks for an announced one.
 
-    Everything raises ConfigurationError or ConnectionFailed where a system cannot be reached by its settings.
+    `on_ping` is told how many requests a sign of life took. Everything raises ConfigurationError or ConnectionFailed
+    where a system cannot be reached by its settings.
     """
 
-    def __init__(self, settings: Settings, home: Home, sandbox_env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        home: Home,
+        sandbox_env: Mapping[str, str] | None = None,
+        *,
+        on_ping: Callable[[str, int], object] = lambda _system, _requests: None,
+    ) -> None:
         self._settings, self._home, self._own_sandbox = settings, home, sandbox_env
+        self._on_ping = on_ping
         self._sources: dict[str, Source] = {}
 
     @cached_property
@@ -81,7 +90,10 @@ class Connections:
         source = registry.create_source_from_settings(
             system, self.settings_of(system), retry=patience, limiters=self.limiters
         )
-        return source.ping()
+        try:
+            return source.ping()
+        finally:
+            self._on_ping(system, source.requests_made)
 
     def close(self) -> None:
         """Lets go of the limits."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from types import TracebackType
@@ -131,6 +132,13 @@ class GroupLoad:
         self._pending = pending
         self._requests = requests
         self._before_page = before_page
+        self.seconds = 0.0
+        """How long it was read and merged, without what it waited in between."""
+
+    @property
+    def requests_made(self) -> int:
+        """How many requests the read has made."""
+        return self._requests.number
 
     def __enter__(self) -> Self:
         return self
@@ -149,7 +157,7 @@ class GroupLoad:
             with prefetched(self._pages(position), ahead=_PAGES_AHEAD) as found:
                 yield from found
 
-        with self._requests.of_this_read():
+        with self._timed(), self._requests.of_this_read():
             self._pending.read(items, progress)
 
     def _pages(self, position: Any) -> Generator[ReadItem, None, None]:
@@ -161,7 +169,16 @@ class GroupLoad:
 
     def merge(self, run_id: str | None = None) -> list[LoadResult]:
         """See `PendingLoad.merge`."""
-        return self._pending.merge(run_id)
+        with self._timed():
+            return self._pending.merge(run_id)
+
+    @contextmanager
+    def _timed(self) -> Generator[None]:
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds += time.monotonic() - began
 
 
 def _read(source: Source, group: str, window: Window, position: Any) -> Generator[ReadItem, None, None]:

@@ -106,6 +106,16 @@ class RateLimiter:
             state.elsewhere = min(elsewhere, max(0.0, state.limit - 1))
             state.elsewhere_until = moment + state.seconds
 
+    def standing(self) -> tuple[float, float]:
+        """What is left of the limit now, as far as is known here, and the limit itself."""
+        with self._store.locked() as state:
+            moment = now()
+            _advance(state, moment)
+            if moment < state.resets_at:
+                return min(state.remaining, state.limit), state.limit
+            others = state.elsewhere if moment < state.elsewhere_until else 0.0
+            return max(0.0, state.limit - others - sum(state.slots)), state.limit
+
     def close(self) -> None:
         """Closes the file behind it."""
         self._store.close()

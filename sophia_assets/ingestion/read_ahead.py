@@ -9,6 +9,7 @@ from collections.abc import Callable, Hashable
 from sophia_assets.ingestion.ingest import GroupLoad
 from sophia_assets.ingestion.prefetch import LONGEST_GOODBYE_SECONDS
 from sophia_assets.ingestion.waiting import waits_end_with
+from sophia_assets.telemetry.logs import carried
 from sophia_assets.warehouse.interface import LoadResult, Progress
 
 
@@ -33,6 +34,10 @@ class ReadAhead:
     def has(self, key: Hashable) -> bool:
         """Whether a read was started under `key` and waits to be merged."""
         return key in self._started
+
+    def load(self, key: Hashable) -> GroupLoad:
+        """What is read under `key`."""
+        return self._started[key].load
 
     def merge(self, key: Hashable, run_id: str) -> list[LoadResult]:
         """Waits for the read's end and merges it for `run_id`. Raises what the read or the merge raises."""
@@ -65,7 +70,7 @@ class _Read:
         self.load = load
         self.failure: BaseException | None = None
         self._stop, self._progress, self._on_end = stop, progress, on_end
-        self.thread = threading.Thread(target=self._work, name="read-ahead", daemon=True)
+        self.thread = threading.Thread(target=carried(self._work), name="read-ahead", daemon=True)
         self.thread.start()
 
     def _work(self) -> None:

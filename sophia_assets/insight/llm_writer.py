@@ -6,7 +6,6 @@ code judges every sentence (`reviewing`). Does not belong here: who is asked, ho
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections import OrderedDict
@@ -41,6 +40,7 @@ from sophia_assets.llm.interface import (
     Prompt,
     Tokens,
 )
+from sophia_assets.telemetry.logs import get_logger
 
 if TYPE_CHECKING:
     from sophia_assets.insight.prompting import Prompts
@@ -71,7 +71,7 @@ _FAILURES: Mapping[FailureKind, str] = {
     FailureKind.WRONG_JSON: "did not answer in the form that was asked for",
 }
 _PROVIDERS = {"anthropic": "Anthropic", "openai": "OpenAI"}
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 _PLAIN = str.maketrans({"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"'})
 
@@ -163,7 +163,7 @@ class LlmWriter:
                 session.has_overflowed = True
                 session.prompts.most_tokens = session.prompts.size(prompt) // 2
             except SophiaError as error:
-                _log.warning("the language models could not be asked: %s", error)
+                _log.warning("the language models could not be asked", problem=error)
                 raise WriterUnavailable("the language models could not be asked", spent.plus(about)) from error
             else:
                 return completion, spent.plus(_used(completion).plus(about))

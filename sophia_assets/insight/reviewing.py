@@ -7,7 +7,6 @@ what is published in the end (`briefing`).
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeGuard, TypeVar
@@ -25,6 +24,7 @@ from sophia_assets.insight.writing import (
     Writer,
     WriterUnavailable,
 )
+from sophia_assets.telemetry.logs import get_logger
 
 MAX_ROUNDS = 2
 _MAX_REASON = 200
@@ -38,7 +38,7 @@ _THROWN_AWAY = Criticism(
     None,
     "an earlier revision was worse and was thrown away: mend only what is listed, keep all else word for word",
 )
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 _Answer = TypeVar("_Answer")
 Action = Literal["none", "revised", "dropped", "rewritten", "noted"]
 

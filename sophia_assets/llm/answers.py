@@ -10,7 +10,6 @@ Nothing here raises: where the store fails, there is no answer, and the model is
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Callable
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -30,19 +29,21 @@ from sophia_assets.llm.prices import is_sandbox_model, nanos
 from sophia_assets.llm.structured import NotWhatWasAsked, check, parsed
 from sophia_assets.llm.usage import begin_day
 from sophia_assets.settings.llm import LlmSettings
+from sophia_assets.telemetry.logs import get_logger
 
 # Part of every key: raise it when the meaning of what is stored changes.
 FORMAT = 1
 MOST_ANSWERS = 1_000
 MOST_CHARACTERS = 200_000
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 
 class AnswerCache:
     """The answers of one control store. It implements `calling.Answers`, and is safe for threads and processes.
 
     `is_enabled` is asked each time (the flag `enable_caching`); while it says no, nothing is found and nothing kept.
+    `on_request` is told whether an answer was there.
     """
 
     def __init__(
@@ -54,8 +55,10 @@ class AnswerCache:
         timezone: tzinfo = UTC,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         vault: Vault = PLAIN,
+        on_request: Callable[[bool], object] = lambda _: None,
     ) -> None:
         self._store = store
+        self._on_request = on_request
         self._vault = vault
         self._settings = settings
         self._is_enabled = is_enabled
@@ -69,13 +72,18 @@ class AnswerCache:
         """
         if not self._is_on():
             return None
+        found = self._found(prompt, chain)
+        self._on_request(found is not None)
+        return found
+
+    def _found(self, prompt: Prompt, chain: tuple[str, ...]) -> Completion | None:
         key, now = self.key(prompt, chain), self._clock()
         wanted = select(llm_answers).where(llm_answers.c.key == key, llm_answers.c.expires_at > now)
         try:
             with self._store.reading() as connection:
                 row = connection.execute(wanted).one_or_none()
         except SophiaError as error:
-            _log.warning("no answer can be taken from the cache: %s", error)
+            _log.warning("no answer can be taken from the cache", problem=error)
             return None
         if row is None or row.seal != seal_of(key, row.content):
             return None
@@ -105,7 +113,7 @@ class AnswerCache:
         try:
             self._store.run(lambda connection: _keep(connection, row, now))
         except SophiaError as error:
-            _log.warning("an answer could not be kept: %s", error)
+            _log.warning("an answer could not be kept", problem=error)
 
     def key(self, prompt: Prompt, chain: tuple[str, ...]) -> str:
         """What stands for the request: every field of the prompt, and who is asked, where."""
@@ -133,7 +141,7 @@ class AnswerCache:
                 allow_nan=False,
             )
         except (NotWhatWasAsked, ValueError, TypeError, RecursionError) as error:
-            _log.warning("an answer of %s is not kept: %s", completion.provider, error)
+            _log.warning("an answer is not kept", provider=completion.provider, problem=error)
             return None
 
     def _is_simulated(self, completion: Completion) -> bool:
@@ -151,7 +159,7 @@ class AnswerCache:
         try:
             self._store.run(work)
         except SophiaError as error:
-            _log.warning("an answer from the cache could not be counted: %s", error)
+            _log.warning("an answer from the cache could not be counted", problem=error)
 
 
 def context_of(key: str) -> str:

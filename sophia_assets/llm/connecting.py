@@ -36,7 +36,7 @@ def language_models(services: Services) -> LanguageModels:
     settings = services.settings
     ledger = UsageLedger(services.control, settings.llm, timezone=settings.tzinfo)
     for name in settings.llm.chain:
-        _check_key(name, settings.llm.keys[name])
+        check_key(name, settings.llm.keys[name])
 
     def provider(name: str) -> SdkProvider:
         model = settings.llm.models[name]
@@ -44,7 +44,7 @@ def language_models(services: Services) -> LanguageModels:
             prompt=lambda prompt: count_prompt(prompt, name, model, ledger.calibration),
             output=lambda text: count_output(text, name, model, ledger.calibration),
         )
-        return _PROVIDERS[name](model, _access(services, name), counting)
+        return _PROVIDERS[name](model, access_to(services, name), counting)
 
     return LanguageModels(
         [provider(name) for name in settings.llm.chain],
@@ -57,13 +57,15 @@ def language_models(services: Services) -> LanguageModels:
             is_enabled=lambda: services.flags.is_on(CACHING),
             timezone=settings.tzinfo,
             vault=services.vault,
+            on_request=partial(services.count_request, "model_answer"),
         ),
         credential_of=partial(_account, services),
         lease_of=lambda name: settings.breaker_policy(name).lease,
     )
 
 
-def _access(services: Services, name: str) -> Callable[[], Access]:
+def access_to(services: Services, name: str) -> Callable[[], Access]:
+    """What looks up where a provider is asked, and with which key; it raises ConnectionFailed without a sandbox."""
     settings = services.settings.llm
 
     def look() -> Access:
@@ -92,8 +94,8 @@ def _account(services: Services, name: str) -> str:
     return account_digest(settings.addresses[name] or _ADDRESSES[name], settings.keys[name])
 
 
-def _check_key(name: str, key: str) -> None:
-    """A key that no header can hold would be repeated by the errors of libraries."""
+def check_key(name: str, key: str) -> None:
+    """Raises ConfigurationError for a key that no header can hold: the errors of libraries would repeat it."""
     if not all("!" <= each <= "~" for each in key):
         raise ConfigurationError(
             f"{name.upper()}_API_KEY has blanks or characters that no key has",

@@ -29,6 +29,7 @@ from sophia_assets.llm.interface import (
     Tokens,
 )
 from sophia_assets.llm.structured import NotWhatWasAsked, parsed
+from sophia_assets.telemetry.logs import get_logger
 
 ANSWERED = "answered"
 """The outcome of a call that gave a usable answer; others are the words of `FailureKind`, and these three."""
@@ -55,7 +56,7 @@ _SHARE_OF_LEASE = 0.75
 # Clocks of the store's and of this process's may differ by so many seconds, and more, without harm.
 _AFTER_LIMIT = 0.05
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 
 class CallRecord(Protocol):
@@ -220,7 +221,7 @@ class Caller:
         try:
             self._circuits.succeeded(name, owner)
         except ControlStoreUnavailable as error:
-            _log.error("the circuit of %s could not be told of a success: %s", name, error)
+            _log.error("a circuit could not be told of a success", provider=name, problem=error)
 
     def _tell(self, error: ModelError, owner: str, credential: str) -> None:
         """Tells the circuit of a failure, so far as it says anything about the vendor, and the log of each."""
@@ -288,7 +289,7 @@ class _Entry:
             self.end(outcome, None if self.was_sent else Tokens())
         except SophiaError as unwritten:
             # What is on its way up says more.
-            _log.error("the end of a call could not be recorded: %s", unwritten)
+            _log.error("the end of a call could not be recorded", problem=unwritten)
 
 
 def _checked(provider: Provider, prompt: Prompt, seconds: float, entry: _Entry) -> Completion:

@@ -6,7 +6,6 @@ spent (`budget`), what was (`usage`).
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from decimal import ROUND_CEILING, Decimal
 from functools import cache
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 from sophia_assets.llm.interface import Tokens
 from sophia_assets.llm.tokens import SANDBOX_SUFFIX
 from sophia_assets.settings.llm import Price
+from sophia_assets.telemetry.logs import get_logger
 
 if TYPE_CHECKING:
     from genai_prices.data_snapshot import DataSnapshot
@@ -26,7 +26,7 @@ _A_MILLION = 1_000_000
 _DEAREST_OF_ALL = Price(Decimal(150), Decimal(600))
 _MOST_TOKENS = 2**31 - 1
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 
 class Prices:

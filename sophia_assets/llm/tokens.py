@@ -8,7 +8,6 @@ too few. Counting takes time in proportion to the text, whatever is in it.
 from __future__ import annotations
 
 import json
-import logging
 import math
 import re
 import threading
@@ -23,6 +22,7 @@ from sophia_assets.control.schema import llm_calibrations
 from sophia_assets.control.store import ControlStore, insert_new
 from sophia_assets.errors import SophiaError
 from sophia_assets.llm.interface import Prompt
+from sophia_assets.telemetry.logs import get_logger
 
 if TYPE_CHECKING:
     from bpe_openai import Encoding  # type: ignore[import-untyped]
@@ -40,7 +40,7 @@ _OLDER = re.compile(r"(ft:)?gpt-(3\.5|35|4)(-|:|$)")
 _MOST_ASCII, _MOST_OTHER = 200_000, 50_000
 _KEPT, _ENOUGH, _MARGIN = 21, 3, 1.005
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 _loading = threading.Lock()
 
 
@@ -111,7 +111,7 @@ class Calibration:
             with self._store.reading() as connection:
                 ratios = _ratios(connection, self._key(provider, model))
         except SophiaError as error:
-            _log.warning("what %s really counts is not known: %s", model, error)
+            _log.warning("what a model really counts is not known", model=model, problem=error)
             return UNKNOWN_FACTOR
         if len(ratios) < _ENOUGH:
             return UNKNOWN_FACTOR

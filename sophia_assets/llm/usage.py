@@ -7,17 +7,17 @@ reservation, which counts until nobody can be waiting for that call any more. No
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, or_
+from sqlalchemy import Connection
 
 from sophia_assets.control.schema import llm_calls, llm_days
 from sophia_assets.control.store import ControlStore, insert_new
@@ -38,9 +38,13 @@ from sophia_assets.llm.budget import (
 )
 from sophia_assets.llm.calling import ANSWERED, NOT_ASKED
 from sophia_assets.llm.interface import FailureKind, Prompt, Tokens
+from sophia_assets.llm.points import points_of
 from sophia_assets.llm.prices import Prices, dollars, is_sandbox_model, nanos, shown
 from sophia_assets.llm.tokens import SANDBOX_SUFFIX, Calibration, count_output
 from sophia_assets.settings.llm import LlmSettings
+from sophia_assets.telemetry.logs import get_logger
+from sophia_assets.telemetry.recording import write
+from sophia_assets.telemetry.series import LLM_REFUSED_BY_BUDGET
 
 DAYS_KEPT = 400
 SPENT_PERCENT = 100
@@ -63,7 +67,7 @@ _BEFORE_AN_ANSWER = frozenset(
 # The vendor said what it had written, once it had; before that, its count is that of the beginning.
 _TOLD_TO_THE_END = frozenset({ANSWERED, FailureKind.REFUSAL, FailureKind.TRUNCATED, FailureKind.WRONG_JSON})
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,7 @@ class UsageLedger:
         where the ledger cannot be written."""
         budget = self._settings.daily_budget_usd
         if budget <= 0:
+            self._count_refusal()
             raise no_budget()
         self._write_what_is_left()
         now = self._clock()
@@ -147,7 +152,7 @@ class UsageLedger:
         """Adds the row where the budget covers it. Else how the day stands, and whether that is to be told."""
         now, day, is_simulated = row["started_at"], row["day"], row["is_simulated"]
         _hold(connection, day, is_simulated)
-        connection.execute(
+        abandoned = connection.execute(
             llm_calls.update()
             .where(is_left_behind(now), llm_calls.c.is_simulated == is_simulated)
             .values(
@@ -157,29 +162,43 @@ class UsageLedger:
                 is_estimated=True,
                 cost_nano_usd=llm_calls.c.estimate_nano_usd,
             )
-        )
+            .returning(*llm_calls.c)
+        ).all()
+        points = [point for lost in abandoned for point in points_of(lost._asdict())]
         found = standing(connection, day, is_simulated, budget, now)
         worst = dollars(row["reserved_nano_usd"])
         if found.covers(worst):
             nothing = {"input_tokens": 0, "output_tokens": 0, "cached_tokens": 0, "cost_nano_usd": 0}
             connection.execute(llm_calls.insert().values(row | nothing | {"state": OPEN, "is_estimated": False}))
+            write(connection, points, now)
             return None, False
         # Where only calls under way are in the way, there may be room again in a moment.
         is_spent = not replace(found, reserved=Decimal(0)).covers(worst)
-        return found, is_spent and _not_told_yet(connection, found, SPENT_PERCENT)
+        is_first = is_spent and _not_told_yet(connection, found, SPENT_PERCENT)
+        write(connection, [*points, LLM_REFUSED_BY_BUDGET.add()], now)
+        return found, is_first
+
+    def _count_refusal(self) -> None:
+        with suppress(SophiaError):
+            self.store.run(lambda connection: write(connection, [LLM_REFUSED_BY_BUDGET.add()], self._clock()))
 
     def _end(self, call: OpenCall, values: dict[str, Any], told_input: int) -> None:
+        ended_at = self._clock()
+
         def work(connection: Connection) -> Standing | None:
             calls, row = llm_calls.c, call.row
-            is_still_to_end = or_(calls.state == OPEN, calls.outcome == ABANDONED)
-            mine = llm_calls.update().where(calls.id == row["id"], is_still_to_end)
-            if connection.execute(mine.values(values)).rowcount == 0:
-                return None
+            mine = llm_calls.update().where(calls.id == row["id"])
+            was_abandoned = False
+            if connection.execute(mine.where(calls.state == OPEN).values(values)).rowcount == 0:
+                was_abandoned = True
+                if connection.execute(mine.where(calls.outcome == ABANDONED).values(values)).rowcount == 0:
+                    return None
             now = self._clock()
             self.calibration.learn(connection, call.prompt, row["provider"], row["model"], told_input, now)
             found = standing(connection, row["day"], row["is_simulated"], self._settings.daily_budget_usd, now)
             percent = SPENT_PERCENT if found.percent >= SPENT_PERCENT else ALERT_PERCENT
             is_news = found.percent >= percent and _not_told_yet(connection, found, percent)
+            write(connection, points_of(row | values, was_abandoned=was_abandoned, model=row["model"]), ended_at)
             return found if is_news else None
 
         try:
@@ -187,7 +206,7 @@ class UsageLedger:
             found = self.store.run(work)
         except SophiaError as error:
             # The reservation counts meanwhile.
-            _log.error("the end of a call to %s could not be recorded yet: %s", call.row["provider"], error)
+            _log.error("the end of a call could not be recorded yet", provider=call.row["provider"], problem=error)
             with self._lock:
                 self._unwritten.append(lambda connection: _ignored(work(connection)))
             return

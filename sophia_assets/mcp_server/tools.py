@@ -8,8 +8,9 @@ cannot give is an error of one line; nothing of the process beyond that line eve
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date
 from functools import wraps
 from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
@@ -27,6 +28,7 @@ from sophia_assets.errors import AccessDenied, BriefingMissing, ConfigurationErr
 from sophia_assets.insight.kinds import DAILY, WEEKLY
 from sophia_assets.metrics.on_demand import Unmeasurable
 from sophia_assets.plain_text import visible
+from sophia_assets.telemetry.logs import bind, bound, get_logger
 from sophia_assets.warehouse.reading import QueryStopped
 
 if TYPE_CHECKING:
@@ -47,7 +49,7 @@ _INSTRUCTIONS = (
 _MOST_METRICS = 200
 _Given = ParamSpec("_Given")
 _Answer = TypeVar("_Answer")
-log = logging.getLogger("sophia.mcp")
+log = get_logger(__name__)
 
 
 def build_server(desk: Desk, identify: Identify) -> MCPServer[Any]:
@@ -55,6 +57,7 @@ def build_server(desk: Desk, identify: Identify) -> MCPServer[Any]:
     server: MCPServer[Any] = MCPServer(
         "sophia", title="Sophia", version=__version__, instructions=_INSTRUCTIONS, log_level="WARNING"
     )
+    identify = _known(identify)
     _add_asking(server, desk, identify)
     _add_reading(server, desk, identify)
     _add_figures(server, desk, identify)
@@ -66,19 +69,43 @@ def _explained(work: Callable[_Given, _Answer]) -> Callable[_Given, _Answer]:
 
     @wraps(work)
     def explained(*given: _Given.args, **named: _Given.kwargs) -> _Answer:
-        try:
-            return work(*given, **named)
-        except _TOLD as error:
-            raise ToolError(visible(str(error))) from None
-        except SophiaError as error:
-            # It may name machines, files and settings.
-            log.error("a tool could not answer: %s", error)
-            raise ToolError(_NOT_NOW) from None
-        except Exception:
-            log.exception("a tool failed")
-            raise ToolError("This could not be answered; the reason is in the platform's log.") from None
+        with bound(channel="mcp", tool=work.__name__), _logged():
+            try:
+                return work(*given, **named)
+            except _TOLD as error:
+                raise ToolError(visible(str(error))) from None
+            except SophiaError as error:
+                # It may name machines, files and settings.
+                log.error("a tool could not answer", problem=error)
+                raise ToolError(_NOT_NOW) from None
+            except Exception:
+                log.exception("a tool failed")
+                raise ToolError("This could not be answered; the reason is in the platform's log.") from None
 
     return explained
+
+
+@contextmanager
+def _logged() -> Iterator[None]:
+    """One line about a call, once it is over and its caller known."""
+    began, is_answered = time.perf_counter(), False
+    try:
+        yield
+        is_answered = True
+    finally:
+        milliseconds = round((time.perf_counter() - began) * 1000, 1)
+        log.info("a tool was called", outcome="answered" if is_answered else "refused", ms=milliseconds)
+
+
+def _known(identify: Identify) -> Identify:
+    """The same, and from then on the log's lines name the caller."""
+
+    def identified(context: Context[Any, Any]) -> Principal:
+        principal = identify(context)
+        bind(principal=principal.name, role=principal.role)
+        return principal
+
+    return identified
 
 
 def _add_asking(server: MCPServer[Any], desk: Desk, identify: Identify) -> None:

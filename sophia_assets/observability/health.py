@@ -48,7 +48,7 @@ class Health:
                 serving=self.serving(),
                 connected=self.connected,
                 briefings=BriefingArchive(self.home.briefings).days(),
-                due=self._briefing_due(now),
+                due=due_briefing(self.settings, self.home, now),
             )
             return find_problems(stores, now)
 
@@ -72,14 +72,6 @@ class Health:
         shown = read_json(self.home.path / "health" / "shown.json")
         return shown is not None and shown.get("digest") == digest(problems)
 
-    def _briefing_due(self, now: datetime) -> tuple[date, datetime] | None:
-        day, since = briefing_due(self.settings, now)
-        company = self.home.company()
-        if company is not None and company.kind != "live" and company.last_day:
-            # Nothing happens in a sandboxed company after its last day.
-            day = min(day, date.fromisoformat(company.last_day))
-        return (day, since) if day >= self.home.history_start(self.settings) else None
-
 
 def briefing_due(settings: Settings, now: datetime) -> tuple[date, datetime]:
     """The newest day whose briefing must be there at `now` (UTC), and since when: the day before a working day."""
@@ -91,3 +83,13 @@ def briefing_due(settings: Settings, now: datetime) -> tuple[date, datetime]:
         if morning.weekday() in working and deadline <= now:
             return morning - timedelta(days=1), deadline
         morning -= timedelta(days=1)
+
+
+def due_briefing(settings: Settings, home: Home, now: datetime) -> tuple[date, datetime] | None:
+    """The same for what a home holds; None where its history begins later. The warehouse is not looked at."""
+    day, since = briefing_due(settings, now)
+    company = home.company()
+    if company is not None and company.kind != "live" and company.last_day:
+        # Nothing happens in a sandboxed company after its last day.
+        day = min(day, date.fromisoformat(company.last_day))
+    return (day, since) if day >= home.history_start(settings) else None

@@ -14,12 +14,12 @@ from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES, RunRecord
 from sophia_assets.control.breaker import Circuit, Verdict, admit
 from sophia_assets.control.wording import in_words
 from sophia_assets.errors import SophiaError
-from sophia_assets.home import is_running
 from sophia_assets.ingestion.due_windows import Asked, DayRange, ask_again_at, last_day_due, next_range, read_time
 from sophia_assets.orchestration.circuit_checks import publish_changes, table_keys
 from sophia_assets.orchestration.circuit_jobs import PROBE_JOB, PROBE_OP
 from sophia_assets.orchestration.jobs import CHECK_JOB, ingest_job_name
 from sophia_assets.orchestration.launching import MAX_RUNTIME_TAG, PROCESS_TAG, flag_tags
+from sophia_assets.orchestration.lost_runs import GONE, is_lost, is_of_this_machine
 from sophia_assets.quality.tables import check_names
 from sophia_assets.services import Services
 from sophia_assets.sources import registry
@@ -227,9 +227,9 @@ class _Look:
         for record in self._instance.get_run_records(dg.RunsFilter(statuses=list(NOT_FINISHED_STATUSES))):
             run = record.dagster_run
             reads = run.job_name == ingest_job_name(self._system) or not keys.isdisjoint(run.asset_selection or ())
-            if reads and PROCESS_TAG in run.tags and not is_running(int(run.tags[PROCESS_TAG])):
-                # Nobody else would ever say so, and it holds the system's place in the queue.
-                self._instance.report_run_failed(run, "The process that made this run is gone.")
+            if reads and is_lost(self._instance, record):
+                # It holds the system's place in the queue.
+                self._instance.report_run_failed(run, GONE)
             elif reads and self._is_under_way(record):
                 return run.run_id
         return None
@@ -239,7 +239,7 @@ class _Look:
         run, status = record.dagster_run, record.dagster_run.status
         if status not in NOT_FINISHED_STATUSES:
             return False
-        if status is dg.DagsterRunStatus.QUEUED or PROCESS_TAG in run.tags:
+        if status is dg.DagsterRunStatus.QUEUED or (PROCESS_TAG in run.tags and is_of_this_machine(run)):
             return True
         if status is not dg.DagsterRunStatus.STARTED:
             return self._now - record.update_timestamp < _LAUNCHED_WITHIN

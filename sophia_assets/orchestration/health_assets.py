@@ -6,9 +6,11 @@ from typing import Any
 
 import dagster as dg
 
+from sophia_assets.ingestion.points import points_of_state
 from sophia_assets.observability.circuits import CircuitRow
 from sophia_assets.observability.freshness import Policy, Reading, length_in_words
 from sophia_assets.observability.problems import Problem
+from sophia_assets.orchestration.lost_runs import settle_lost_runs
 from sophia_assets.orchestration.metadata import markdown_table, moment_in_words
 from sophia_assets.services import Services
 
@@ -74,6 +76,7 @@ def health_assets() -> list[dg.AssetsDefinition]:
             )
         readings = health.freshness() if selected & {FRESHNESS, CIRCUITS} else []
         if FRESHNESS in selected:
+            services.recorder.record(*points_of_state(services.warehouse))
             yield dg.MaterializeResult(asset_key=FRESHNESS, metadata=_freshness(readings, now))
         if CIRCUITS in selected:
             yield dg.MaterializeResult(asset_key=CIRCUITS, metadata=_circuits(health.board(readings, now)))
@@ -104,6 +107,8 @@ def health_sensor(job: Any) -> dg.SensorDefinition:
         ),
     )
     def look_where_needed(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        # Run monitoring ends those that were at work; this those, too, that had not begun.
+        settle_lost_runs(context.instance)
         services = Services.from_environment()
         try:
             if services.home.company() is None:

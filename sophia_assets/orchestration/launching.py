@@ -14,6 +14,7 @@ from sophia_assets.services import Services
 FLAGS_TAG = "sophia/flags"
 LAUNCHED_BY_TAG = "sophia/launched_by"
 PROCESS_TAG = "sophia/process"
+MACHINE_TAG = "sophia/machine"
 MAX_RUNTIME_TAG = "dagster/max_runtime"
 
 # A failed run is not for Dagster to try again: the circuit's sensor asks again, when it is time.

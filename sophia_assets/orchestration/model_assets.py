@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 
 from sophia_assets.errors import SophiaError
+from sophia_assets.ingestion.points import points_of_state
 from sophia_assets.observability.freshness import Reading
 from sophia_assets.observability.problems import MODELS
 from sophia_assets.orchestration.checks import description_of, result_of
@@ -52,6 +53,7 @@ def model_assets(deadline: dg.FreshnessPolicy, engine: str) -> list[dg.AssetsDef
         with services.warehouse.session():
             ages = {reading.policy.name: reading for reading in services.health().freshness()}
             described = {built.model.qualified_name: (built, _metadata(built, services, ages)) for built in every}
+            services.recorder.record(*points_of_state(services.warehouse))
         outcomes = inspect_models(services.warehouse, lambda: services.quality, every)
         # In the models' own order, on which Dagster insists.
         for model in chosen:

@@ -11,6 +11,7 @@ import dagster as dg
 
 from sophia_assets.encryption.files import facts_context, facts_file
 from sophia_assets.home import write_bytes_atomically
+from sophia_assets.orchestration.run_log import joined_to
 from sophia_assets.services import Services
 
 if TYPE_CHECKING:
@@ -18,13 +19,15 @@ if TYPE_CHECKING:
 
 
 @dg.resource(description="Settings, warehouse, systems and the validation worker of the home that was last run.")
-def services_resource(_context: dg.InitResourceContext) -> Iterator[Services]:
+def services_resource(context: dg.InitResourceContext) -> Iterator[Services]:
     """Services for one run, closed at its end."""
-    services = Services.from_environment()
-    try:
-        yield services
-    finally:
-        services.close()
+    run = context.run
+    with joined_to(context.log, run_id=context.run_id, job=run.job_name if run else None):
+        services = Services.from_environment()
+        try:
+            yield services
+        finally:
+            services.close()
 
 
 class FactsIOManager(dg.IOManager):

@@ -5,7 +5,7 @@ Dagster's own blocking ends with the run, so what is known of a table is kept he
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -48,12 +48,18 @@ class Verdict:
 class FailureLog:
     """One small file per table under `folder`, replaced as a whole, so that systems never wait for each other.
 
-    `vault` seals them: what a check observed may be a figure.
+    `vault` seals them: what a check observed may be a figure. `on_record` is told of what is recorded.
     """
 
-    def __init__(self, folder: Path, vault: Vault = PLAIN) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        vault: Vault = PLAIN,
+        on_record: Callable[[str, Sequence[Outcome]], object] = lambda _table, _outcomes: None,
+    ) -> None:
         self._folder = folder
         self._vault = vault
+        self._on_record = on_record
 
     def record(self, table: str, load_id: str, outcomes: Iterable[Outcome]) -> None:
         """Replaces what is known of the checks in `outcomes`; what other checks found before stands."""
@@ -77,6 +83,7 @@ class FailureLog:
             "told": {name: asdict(item) for name, item in told.items()},
         }
         write_json(self._vault, self._file(table), _context(table), verdict)
+        self._on_record(table, list(made.values()))
 
     def verdict(self, table: str) -> Verdict:
         """What is known of a table (`system.name`); nothing, where it was never checked."""

@@ -22,12 +22,16 @@ from sophia_assets.settings import reading
 from sophia_assets.settings.access import AccessSettings, read_access
 from sophia_assets.settings.assistant import AssistantSettings, read_assistant
 from sophia_assets.settings.breakers import read_policies
+from sophia_assets.settings.dagster import DagsterSettings, read_dagster
 from sophia_assets.settings.delivery import DeliverySettings, read_delivery
 from sophia_assets.settings.encryption import EncryptionSettings, read_encryption
 from sophia_assets.settings.esc import EscEnvironment, esc_settings
+from sophia_assets.settings.exporter import ExporterSettings, read_exporter
 from sophia_assets.settings.llm import LLM_CACHE_SECONDS, LlmSettings, read_llm
+from sophia_assets.settings.logs import LogSettings, read_logs
 from sophia_assets.settings.reading import WEEKDAYS as WEEKDAYS
 from sophia_assets.settings.reading import parse_date as parse_date
+from sophia_assets.settings.retention import RetentionSettings, read_retention
 from sophia_assets.settings.snowflake_roles import read_snowflake_roles
 from sophia_assets.settings.web import WebSettings, read_web
 from sophia_assets.sources import registry
@@ -86,6 +90,10 @@ class Settings:
     access: AccessSettings
     assistant: AssistantSettings
     web: WebSettings
+    exporter: ExporterSettings
+    logs: LogSettings
+    retention: RetentionSettings
+    dagster: DagsterSettings
     control_url: str | None = field(repr=False)
     cache_url: str | None = field(repr=False)
     environment: Mapping[str, str] = field(repr=False)
@@ -192,7 +200,7 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     allowed, or saying why Pulumi ESC, where SOPHIA_ESC_ENVIRONMENT names an environment of it, cannot be read.
     """
     if environment is None:
-        environment = _environment()
+        environment = merged_environment()
     home = Path(environment.get("SOPHIA_HOME") or PROJECT_ROOT / "var").expanduser().resolve()
     llm = read_llm(environment)
     return Settings(
@@ -221,6 +229,10 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         access=read_access(environment),
         assistant=read_assistant(environment, llm),
         web=read_web(environment),
+        exporter=read_exporter(environment),
+        logs=read_logs(environment),
+        retention=read_retention(environment),
+        dagster=read_dagster(environment),
         control_url=reading.address(
             environment,
             "SOPHIA_CONTROL_URL",
@@ -245,12 +257,17 @@ def _cache_lifetimes(environment: Mapping[str, str]) -> dict[str, int]:
     }
 
 
-def _environment() -> dict[str, str]:
-    """What is set, wherever. An empty value counts as not set, and so hides nothing that Pulumi ESC holds."""
+def local_environment() -> dict[str, str]:
+    """What is set on this machine: in the environment, else in `.env`."""
     from dotenv import dotenv_values
 
     stored = {key: value for key, value in dotenv_values(".env").items() if value is not None}
-    environment = {**stored, **os.environ}
+    return {**stored, **os.environ}
+
+
+def merged_environment() -> dict[str, str]:
+    """What is set, wherever. An empty value counts as not set, and so hides nothing that Pulumi ESC holds."""
+    environment = local_environment()
     named = EscEnvironment.named_in(environment)
     if named:
         environment.update({key: value for key, value in esc_settings(named).items() if not environment.get(key)})

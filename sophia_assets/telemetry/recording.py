@@ -10,18 +10,16 @@ from __future__ import annotations
 
 import atexit
 import json
+import os
 import threading
-from collections import defaultdict
+from bisect import bisect_left
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from math import inf
-from typing import Any
+from functools import cache
+from math import inf, isfinite
 
-import structlog
-from sqlalchemy import Connection
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, TextClause, text
 
-from sophia_assets.control.schema import measures
 from sophia_assets.control.store import ControlStore
 from sophia_assets.errors import SophiaError
 from sophia_assets.telemetry.series import Kind, Point
@@ -31,14 +29,21 @@ EVER = ""
 SUM = "sum"
 COUNT = "count"
 VALUE = "value"
+HOLD_SECONDS = 5.0
+"""For so long a process keeps figures before it writes them down together: what a `kill -9` may cost."""
 
-_log = structlog.get_logger(__name__)
-Cell = tuple[str, str, str]  # series, labels, part
+_COLUMNS = ("day", "series", "labels", "part", "value")
+_LONGEST_LABEL = 100
+_MOST_WAITING = 10_000
+_SECONDS_AFTER_FAILURE = 5.0
+
+Cell = tuple[str, str, str, str]  # day, series, labels, part: the key of a row
 
 
 def label_text(labels: Iterable[str]) -> str:
-    """The label values as one text, by which a row is found again."""
-    return json.dumps(list(labels), ensure_ascii=False, separators=(",", ":"))
+    """The label values as one text, by which a row is found again: no halves of characters, none too long to keep."""
+    sound = [label[:_LONGEST_LABEL].encode("utf-8", "replace").decode() for label in labels]
+    return json.dumps(sound, ensure_ascii=False, separators=(",", ":"))
 
 
 def bound_text(bound: float) -> str:
@@ -47,97 +52,163 @@ def bound_text(bound: float) -> str:
 
 
 def write(connection: Connection, points: Iterable[Point], at: datetime | None = None) -> None:
-    """Adds the points in somebody's transaction. `at` is now unless given; it decides the day."""
-    added, settled = _cells(points)
-    day = (at or datetime.now(UTC)).astimezone(UTC).date().isoformat()
-    # Always in the same order, so that two writers never wait for each other.
-    rows = [
-        {"day": when, "series": cell[0], "labels": cell[1], "part": cell[2], "value": amount}
-        for when in (EVER, day)
-        for cell, amount in sorted(added.items())
-    ]
-    _upsert(connection, rows, adds=True)
-    gauges = [
-        {"day": EVER, "series": cell[0], "labels": cell[1], "part": cell[2], "value": amount}
-        for cell, amount in sorted(settled.items())
-    ]
-    _upsert(connection, gauges, adds=False)
+    """Adds the points in somebody's transaction, best at its end. `at` is now unless given; it decides the day."""
+    batch = _Batch()
+    batch.take(points, at or datetime.now(UTC))
+    batch.write(connection)
 
 
-def _cells(points: Iterable[Point]) -> tuple[dict[Cell, float], dict[Cell, float]]:
-    """What is to be added to which cell, and what is to be set."""
-    added: dict[Cell, float] = defaultdict(float)
-    settled: dict[Cell, float] = {}
-    for point in points:
-        series, labels = point.series, label_text(point.labels)
-        if series.kind is Kind.GAUGE:
-            settled[series.name, labels, VALUE] = point.value
-        elif series.kind is Kind.COUNTER:
-            added[series.name, labels, VALUE] += point.value
-        else:
-            bound = next(bound for bound in series.buckets if point.value <= bound)
-            added[series.name, labels, bound_text(bound)] += 1
-            added[series.name, labels, SUM] += point.value
-            added[series.name, labels, COUNT] += 1
-    return added, settled
+class _Batch:
+    """What is to be added to which rows, and what they are to be set to."""
+
+    def __init__(self) -> None:
+        self._added: dict[Cell, float] = {}
+        self._settled: dict[Cell, float] = {}
+
+    def __len__(self) -> int:
+        return len(self._added) + len(self._settled)
+
+    def take(self, points: Iterable[Point], at: datetime) -> None:
+        """Adds points that belong to the moment `at`; what is no number is left out."""
+        day = at.astimezone(UTC).date().isoformat()
+        for point in points:
+            if not isfinite(point.value):
+                continue
+            series, name, labels = point.series, point.series.name, label_text(point.labels)
+            if series.kind is Kind.GAUGE:
+                self._settled[EVER, name, labels, VALUE] = point.value
+            elif series.kind is Kind.COUNTER:
+                self._add(day, name, labels, VALUE, point.value)
+            else:
+                bound = series.buckets[bisect_left(series.buckets, point.value)]
+                self._add(day, name, labels, bound_text(bound), 1.0)
+                self._add(day, name, labels, SUM, point.value)
+                self._add(day, name, labels, COUNT, 1.0)
+
+    def _add(self, day: str, series: str, labels: str, part: str, amount: float) -> None:
+        for when in (EVER, day):
+            cell = (when, series, labels, part)
+            self._added[cell] = self._added.get(cell, 0.0) + amount
+
+    def take_over(self, earlier: _Batch) -> None:
+        """Adds what could not be written before; of what was set, the newer stands."""
+        for cell, amount in earlier._added.items():
+            self._added[cell] = self._added.get(cell, 0.0) + amount
+        self._settled = earlier._settled | self._settled
+
+    def write(self, connection: Connection) -> None:
+        """Writes all of it, always in the same order, so that two writers never wait for each other."""
+        _upsert(connection, self._added, adds=True)
+        _upsert(connection, self._settled, adds=False)
 
 
-def _upsert(connection: Connection, rows: list[dict[str, Any]], *, adds: bool) -> None:
-    if not rows:
+def _upsert(connection: Connection, cells: dict[Cell, float], *, adds: bool) -> None:
+    if not cells:
         return
-    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    statement = insert(measures)
-    value = measures.c.value + statement.excluded.value if adds else statement.excluded.value
-    connection.execute(
-        statement.on_conflict_do_update(index_elements=list(measures.primary_key), set_={"value": value}), rows
+    rows = [(*cell, amount) for cell, amount in sorted(cells.items())]
+    statement = _statement(connection.dialect.name, adds)
+    if connection.dialect.name == "sqlite":
+        connection.execute(statement, [dict(zip(_COLUMNS, row, strict=True)) for row in rows])
+    else:
+        # One message for all rows, since each may take a millisecond to the server and back.
+        connection.execute(statement, dict(zip(_COLUMNS, map(list, zip(*rows, strict=True)), strict=True)))
+
+
+@cache
+def _statement(dialect: str, adds: bool) -> TextClause:
+    names = ", ".join(_COLUMNS)
+    if dialect == "sqlite":
+        given = f"VALUES ({', '.join(f':{name}' for name in _COLUMNS)})"
+    else:
+        types = {"value": "double precision[]"}
+        arrays = ", ".join(f"CAST(:{name} AS {types.get(name, 'text[]')})" for name in _COLUMNS)
+        given = f"SELECT * FROM unnest({arrays})"
+    value = "measures.value + excluded.value" if adds else "excluded.value"
+    return text(
+        f"INSERT INTO measures ({names}) {given} ON CONFLICT ({', '.join(_COLUMNS[:-1])}) DO UPDATE SET value = {value}"
     )
 
 
 class Recorder:
     """Writes points down in a transaction of their own, or together every so many seconds (`hold_seconds`).
 
-    Whoever measures is never disturbed: where the store cannot be written, the points wait for the next ones. Safe
-    for threads; what is held is written at the end of the process, or with `close`.
+    Whoever measures is never disturbed: where the store cannot be written, the points wait for the next ones, and the
+    log is told once. Safe for threads; what is held is written at the end of the process, or with `close`, and lost
+    where the process is killed.
     """
 
     def __init__(self, store: ControlStore, *, hold_seconds: float = 0.0) -> None:
         self._store = store
         self._hold_seconds = hold_seconds
-        self._waiting: list[Point] = []
-        self._lock = threading.Lock()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._pid = os.getpid()
+        self._lock, self._writing = threading.Lock(), threading.Lock()
+        self._waiting = _Batch()
         self._timer: threading.Timer | None = None
-        atexit.register(self.flush)
+        self._is_failing = self._is_registered = False
 
     def record(self, *points: Point) -> None:
         """Writes the points down, now or within the time for which they may be held."""
+        self._leave_to_parent()
         with self._lock:
-            self._waiting.extend(points)
-            if self._hold_seconds:
-                if self._timer is None and self._waiting:
-                    self._timer = threading.Timer(self._hold_seconds, self.flush)
-                    self._timer.daemon = True
-                    self._timer.start()
+            if len(self._waiting) < _MOST_WAITING:
+                self._waiting.take(points, datetime.now(UTC))
+            if not self._is_registered:
+                atexit.register(self.flush)
+                self._is_registered = True
+            hold = self._hold_seconds or (_SECONDS_AFTER_FAILURE if self._is_failing else 0.0)
+            if hold:
+                self._wake_in(hold)
                 return
         self.flush()
 
     def flush(self) -> None:
         """Writes what is held."""
-        with self._lock:
-            points, self._waiting, self._timer = self._waiting, [], None
-        if not points:
-            return
-        try:
-            with self._store.transaction() as connection:
-                write(connection, points)
-        except SophiaError as error:
-            _log.warning("figures could not be written down yet", problem=str(error))
+        self._leave_to_parent()
+        with self._writing:
             with self._lock:
-                self._waiting = points[-_MOST_WAITING:] + self._waiting
+                batch, self._waiting, self._timer = self._waiting, _Batch(), None
+            if not len(batch):
+                return
+            try:
+                with self._store.transaction() as connection:
+                    batch.write(connection)
+            except Exception as error:
+                with self._lock:
+                    self._waiting.take_over(batch)
+                self._tell(error)
+                return
+            self._is_failing = False
 
     def close(self) -> None:
-        """Writes what is held, and forgets about the end of the process."""
-        atexit.unregister(self.flush)
+        """Writes what is held."""
+        with self._lock:
+            if self._timer is not None:
+                self._timer.cancel()
         self.flush()
+        atexit.unregister(self.flush)
+        self._is_registered = False
 
+    def _wake_in(self, seconds: float) -> None:
+        if self._timer is None:
+            self._timer = threading.Timer(seconds, self.flush)
+            self._timer.name, self._timer.daemon = "recorder", True
+            self._timer.start()
 
-_MOST_WAITING = 10_000
+    def _leave_to_parent(self) -> None:
+        """What a forked process finds here is its parent's, which writes it down itself."""
+        if self._pid != os.getpid():
+            self._begin()
+
+    def _tell(self, error: Exception) -> None:
+        if not self._is_failing:
+            # It takes longer to import than a run of the command line may take to start.
+            import structlog
+
+            problem = str(error) if isinstance(error, SophiaError) else type(error).__name__
+            structlog.get_logger(__name__).warning(
+                "figures of the platform's own work could not be written down yet", problem=problem
+            )
+        self._is_failing = True

@@ -2,7 +2,7 @@
 
 `RECORDED` ones are written down by whoever does the work (`recording`), `DERIVED` ones are read from a store when the
 exporter is asked, `SERVED` ones live in the web process alone. Names and units follow Prometheus' own conventions:
-base units, `_total` for what only grows.
+base units, `_total` for what only grows. `labels` has the words that labels may hold.
 """
 
 from __future__ import annotations
@@ -169,13 +169,23 @@ CIRCUIT_DENIALS = _counter("sophia_circuit_denials_total", "Requests that an ope
 ROLLOUT = _gauge(
     "sophia_rollout_percent", "How much of a system is served, or of the writing goes to a provider", "name"
 )
+SYSTEM_MODE = _gauge(
+    "sophia_system_mode",
+    "1 for how a system or provider is used: live, sandbox, or off by a setting or flag",
+    "name",
+    "mode",
+)
 FLAG = _gauge("sophia_flag_enabled", "1 where a feature is on", "flag")
 AUDIT_ENTRIES = _gauge("sophia_audit_entries", "Entries of the audit trail, archived ones included")
 # Dagster.
 RUNS = _counter("sophia_runs_total", "Runs that have ended, by how", "job", "status")
 RUN_SECONDS = _histogram("sophia_run_duration_seconds", "How long runs took", _SECONDS_OF_A_RUN, "job")
 RUNS_NOW = _gauge("sophia_runs_in_progress", "Runs that wait or are at work", "job", "status")
-RUNS_LOST = _gauge("sophia_runs_lost", "Runs that count as at work and whose process is gone", "job")
+RUNS_LOST = _gauge(
+    "sophia_runs_lost",
+    "Runs whose process is gone: those that still count as at work, and those found in the last quarter of an hour",
+    "job",
+)
 RUN_AGE = _gauge("sophia_run_age_seconds", "The age of the oldest run that waits or is at work", "job", "status")
 TICK_AGE = _gauge("sophia_tick_age_seconds", "Time since a sensor or schedule was last looked at", "instigator")
 TICK_SECONDS = _gauge("sophia_tick_duration_seconds", "How long its last look took", "instigator")
@@ -184,6 +194,7 @@ HEARTBEAT_AGE = _gauge(
     "sophia_daemon_heartbeat_age_seconds", "Time since a daemon of Dagster's last gave a sign", "daemon"
 )
 # Looking after it.
+DISK_SIZE = _gauge("sophia_disk_size_bytes", "How large the home's disk is")
 DISK_FREE = _gauge("sophia_disk_free_bytes", "Room that is left on the home's disk")
 HOME_BYTES = _gauge("sophia_home_bytes", "What the home holds on disk", "part")
 RETENTION_RUN = _gauge(

@@ -6,7 +6,6 @@ itself (`marts_copy`), what a state consists of (`ground`).
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from sophia_assets.errors import SophiaError
+from sophia_assets.telemetry.logs import get_logger
 from sophia_assets.warehouse.ground import Ground, read_ground
 from sophia_assets.warehouse.marts_copy import BESIDES_MARTS, CopiedTable, MartsCopy, read_tables
 from sophia_assets.warehouse.reading import QUERY_SECONDS
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sophia_assets.metrics.measuring import FactContext
     from sophia_assets.services import Services
 
-_LOGGER = logging.getLogger(__name__)
+_log = get_logger(__name__)
 _LOOK_SECONDS = 1.0
 
 
@@ -128,7 +128,9 @@ class CopiedReadings:
                 told = ""
             except Exception as error:  # whatever it is, the old copy goes on answering and the next look may succeed
                 if str(error) != told:
-                    _LOGGER.warning("the newest data cannot be read, what was read before goes on answering: %s", error)
+                    _log.warning(
+                        "the newest data cannot be read, what was read before goes on answering", problem=error
+                    )
                 told = str(error)
 
     def _look(self) -> object:

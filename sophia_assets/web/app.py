@@ -6,7 +6,6 @@ Belongs here: putting the parts together, beginning and end. Does not belong her
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from importlib import import_module
@@ -23,7 +22,8 @@ from starlette.responses import Response
 from sophia_assets import __version__
 from sophia_assets.errors import SophiaError
 from sophia_assets.mcp_server.http import ToolsOverHttp
-from sophia_assets.web import api, evidence_api, logins, pages, watching
+from sophia_assets.telemetry.logs import get_logger
+from sophia_assets.web import api, evidence_api, logins, metrics, pages, watching
 from sophia_assets.web.authentication import current_principal
 from sophia_assets.web.failures import Refused, as_response, refusal_of
 from sophia_assets.web.guarding import Guarding
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from sophia_assets.services import Services
     from sophia_assets.settings.web import WebSettings
 
-log = logging.getLogger("sophia.web")
+log = get_logger(__name__)
 PRINCIPAL_PER_MINUTE, ADDRESS_PER_MINUTE = 600, 1_200
 _READERS = 8
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
@@ -62,6 +62,7 @@ def create_app(
         reads=WorkPool("read", _READERS, settings.waiting),
         limits=_limits(settings, is_loopback(settings.host) and not is_behind_proxy),
         local=local,
+        is_behind_proxy=is_behind_proxy,
     )
     app = FastAPI(
         title="Sophia",
@@ -75,7 +76,7 @@ def create_app(
     app.add_middleware(Guarding, state=state, hosts=_hosts(settings))
     for failure in (Refused, Overloaded, SophiaError, RequestValidationError, HTTPException):
         app.add_exception_handler(failure, _told)
-    for router in (watching.router, api.router, evidence_api.router, logins.router, *_page_routers()):
+    for router in (watching.router, metrics.router, api.router, evidence_api.router, logins.router, *_page_routers()):
         app.include_router(router)
     app.state.tools = ToolsOverHttp(state.desk, current_principal, at_once=settings.threads, waiting=settings.waiting)
     app.add_route("/mcp", app.state.tools, methods=["POST"], include_in_schema=False)
@@ -115,7 +116,7 @@ async def _warm_up(state: WebState) -> None:
     try:
         await state.answers.run(lambda: state.services.assistant.warm_up())
     except Exception as error:
-        log.warning("answering could not be prepared: %s", error)
+        log.warning("answering could not be prepared", problem=error)
     state.is_warm = True
 
 

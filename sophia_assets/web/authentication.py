@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sophia_assets.access.principal import Principal
+from sophia_assets.telemetry.logs import bind
 from sophia_assets.web.failures import NotLoggedIn, Refused, too_many, unknown_token
 from sophia_assets.web.limits import address_key
 from sophia_assets.web.state import WebState, state_of
@@ -48,6 +49,7 @@ async def current_principal(request: Request) -> Principal:
     else:
         principal = await _by_session(request, state)
     request.scope["state"]["principal"] = principal
+    bind(principal=principal.name, role=principal.role, channel=principal.channel)
     if wait := state.limits.principal.take(principal.name):
         raise too_many(wait)
     timings_of(request).add("login", started)

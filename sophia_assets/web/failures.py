@@ -5,7 +5,6 @@ Belongs here: which failure is which status, and how it is told. Does not belong
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from html import escape
 from http import HTTPStatus
@@ -29,10 +28,11 @@ from sophia_assets.errors import (
     WarehouseBusy,
     WarehouseUnavailable,
 )
+from sophia_assets.telemetry.logs import get_logger
 from sophia_assets.web.work import Overloaded
 
-log = logging.getLogger("sophia.web")
-_API_PATHS = ("/api/", "/healthz", "/readyz", "/openapi.json")
+log = get_logger(__name__)
+_API_PATHS = ("/api/", "/healthz", "/readyz", "/metrics", "/openapi.json")
 _LATER = "Try again in a few seconds"
 
 
@@ -179,14 +179,14 @@ def _of_sophia(error: SophiaError) -> Refused:
     if isinstance(error, BriefingMissing):
         return Refused(404, "no_briefing", error.message, "GET /api/briefings lists those that there are")
     if isinstance(error, AuditUnavailable):
-        log.error("access cannot be recorded: %s", error)
+        log.error("access cannot be recorded", problem=error)
         return unavailable("access cannot be recorded at present, so nothing is shown")
     if isinstance(error, ControlStoreUnavailable | WarehouseBusy | WarehouseUnavailable):
-        log.error("a store cannot be used: %s", error)
+        log.error("a store cannot be used", problem=error)
         return unavailable("a store that this needs cannot be reached at present")
     if isinstance(error, ConfigurationError | Unmeasurable):
         return Refused(422, "invalid_request", error.message, error.remedy or "")
     if isinstance(error, QueryStopped):
         return Refused(504, "timeout", error.message, error.remedy or "")
-    log.error("a request failed: %s", error)
+    log.error("a request failed", problem=error)
     return unavailable("this cannot be served at present")

@@ -7,7 +7,6 @@ Belongs here: one ASGI layer that is cheap, since everything passes it. Does not
 from __future__ import annotations
 
 import asyncio
-import logging
 import re
 import secrets
 from collections.abc import Collection
@@ -18,18 +17,21 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from sophia_assets.telemetry.logs import bound, get_logger, is_clean
 from sophia_assets.web.failures import Refused, as_response, json_response, refusal_of, too_many
 from sophia_assets.web.limits import address_key
 from sophia_assets.web.state import WebState
 from sophia_assets.web.work import Timings
 
-log = logging.getLogger("sophia.web")
+log = get_logger(__name__)
 LONGEST_URL = 8_192
 LARGEST_HEADERS = 32_768
 # The rest of a body that nobody waits for would be taken for the next request.
 CLOSING = {"Connection": "close"}
 # Whoever watches the process may ask by any address: nothing is told there.
 _FOR_WATCHERS = ("/healthz", "/readyz")
+# A request id from elsewhere, as proxies and tracers make them; anything else is replaced.
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::[0-9]{1,5})?", re.ASCII)
 _ALWAYS = {
     "x-content-type-options": "nosniff",
@@ -73,7 +75,9 @@ class Guarding:
             return Refused(431, "headers_too_large", f"the headers are larger than {LARGEST_HEADERS} bytes")
         if scope["path"] in _FOR_WATCHERS:
             return None
-        if not self._is_known(_values(scope, b"host")):
+        # Prometheus asks by the address of a container; its token says who it is, and no browser sends one by itself.
+        is_scrape = scope["path"] == "/metrics" and _values(scope, b"authorization")
+        if not is_scrape and not self._is_known(_values(scope, b"host")):
             remedy = "Use the address that Sophia is served at; SOPHIA_WEB_ALLOWED_HOSTS names further ones"
             return Refused(400, "unknown_host", "nothing is served under this Host", remedy)
         address = scope.get("client")
@@ -103,11 +107,15 @@ class _Passage:
         self._started = perf_counter()
         self._status = 0
         self._taken = 0
-        self._own = {"id": secrets.token_hex(8), "nonce": secrets.token_urlsafe(16), "timings": Timings()}
+        self._own = {"id": _request_id(scope), "nonce": secrets.token_urlsafe(16), "timings": Timings()}
         scope["state"] = {**scope.get("state", {}), **self._own}
 
     async def run(self, app: ASGIApp) -> None:
         """Serves it, whatever happens within."""
+        with bound(request_id=self._own["id"]):
+            await self._run(app)
+
+    async def _run(self, app: ASGIApp) -> None:
         try:
             if refused := self._guard.refusal(self._scope):
                 await json_response(refused)(self._scope, self._receive, self._with_headers)
@@ -121,7 +129,7 @@ class _Passage:
 
     async def _failed(self, error: Exception) -> None:
         if self._status:
-            log.error("%s: an answer was cut off: %r", self._own["id"], error)
+            log.error("an answer was cut off", problem=error)
             return
         request = Request(self._scope, self._receive)
         response = as_response(request, self._refusal_of(error))
@@ -162,7 +170,21 @@ class _Passage:
         route = getattr(self._scope.get("route"), "path", None) or "other"
         milliseconds = (perf_counter() - self._started) * 1000
         self._state.counts.served(f"{_method(self._scope)} {route}", self._status or 499, milliseconds)
-        log.info("%s %s %s %d %.0f ms", self._own["id"], _method(self._scope), route, self._status, milliseconds)
+        log.info(
+            "a request was served",
+            method=_method(self._scope),
+            route=route,
+            status=self._status or 499,
+            ms=round(milliseconds, 1),
+        )
+
+
+def _request_id(scope: Scope) -> str:
+    """The id under which the request is found in logs: the one that came with it, or a new one."""
+    given = _values(scope, b"x-request-id")
+    if len(given) == 1 and _REQUEST_ID.fullmatch(given[0]) and is_clean(text := given[0].decode("ascii")):
+        return text
+    return secrets.token_hex(8)
 
 
 def policy(nonce: str) -> str:

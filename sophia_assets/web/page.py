@@ -82,7 +82,10 @@ def navigation_for(principal: Principal | None, path: str) -> list[dict[str, Any
     if principal is None:
         return []
     entries = [("Briefing", "/"), ("Archive", "/briefings"), ("Ask", "/ask"), ("Figures", "/metrics-catalog")]
-    entries += [("Data", "/status"), *([("Usage", "/usage")] if may_see_platform(principal) else [])]
+    entries += [
+        ("Data", "/status"),
+        *([("Usage", "/usage"), ("Objectives", "/objectives")] if may_see_platform(principal) else []),
+    ]
     entries += [("Audit", "/audit")] if may_audit(principal) else []
     return [
         {"label": label, "path": where, "is_here": path == where or (where != "/" and path.startswith(f"{where}/"))}

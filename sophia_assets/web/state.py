@@ -37,6 +37,7 @@ class WebState:
     reads: WorkPool
     limits: Limits
     local: LocalLogin | None = None
+    is_behind_proxy: bool = False
     counts: Counts = field(default_factory=Counts)
     is_warm: bool = False
     asking_store: asyncio.Lock = field(default_factory=asyncio.Lock)

@@ -12,6 +12,8 @@ from functools import partial
 from time import perf_counter
 from typing import ParamSpec, TypeVar
 
+from sophia_assets.telemetry.logs import carried
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -27,6 +29,7 @@ class WorkPool:
 
     def __init__(self, name: str, threads: int, waiting: int) -> None:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self._threads = threads
         self._most = threads + waiting
         self._under_way = 0
 
@@ -34,6 +37,11 @@ class WorkPool:
     def under_way(self) -> int:
         """How much is done or waited for at this moment; what nobody waits for any more included."""
         return self._under_way
+
+    @property
+    def waiting(self) -> int:
+        """How much of it waits for a thread."""
+        return max(0, self._under_way - self._threads)
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What the function gives, or raises. Raises Overloaded at once where no more may wait.
@@ -45,7 +53,7 @@ class WorkPool:
         loop = asyncio.get_running_loop()
         self._under_way += 1
         try:
-            future = self._executor.submit(partial(function, *args, **kwargs))
+            future = self._executor.submit(carried(partial(function, *args, **kwargs)))
         except BaseException:
             self._under_way -= 1
             raise

@@ -174,7 +174,7 @@ def test_the_command_delivers_and_says_so(
     switch_on(services, SLACK_DELIVERY, EMAIL_DELIVERY)
     sent = runner.invoke(main, ["briefing", "deliver", "--date", YESTERDAY.isoformat(), "--json"])
     assert sent.exit_code == 0, sent.output
-    assert [(each["channel"], each["status"]) for each in json.loads(sent.output)] == [
+    assert [(each["channel"], each["status"]) for each in json.loads(sent.stdout)] == [
         ("slack", "sent"),
         ("email", "sent"),
     ]

@@ -28,6 +28,7 @@ from sophia_assets.metrics.catalog.entries import AccessArea
 from sophia_assets.metrics.facts import Fact, FactSet, Unknown
 from sophia_assets.publishing import Edition, Publisher
 from sophia_assets.settings import load_settings
+from sophia_assets.telemetry.recording import HOLD_SECONDS, Recorder
 from sophia_assets_tests.insight.sample_facts import DAY, make_fact, sample_request
 
 METRICS = load_catalog().metrics
@@ -64,11 +65,13 @@ class Press(Publisher):
     """A publisher of a request that a test has made."""
 
     def __init__(self, whole: BriefingRequest, home: Path, editions: str, writer: Writer | None = None) -> None:
+        control = ControlStore.at(home / "control.db")
         services: Any = SimpleNamespace(
             home=Home(home),
             archive=BriefingArchive(Home(home).briefings),
             settings=load_settings({"SOPHIA_EDITIONS": editions}),
-            control=ControlStore.at(home / "control.db"),
+            control=control,
+            recorder=Recorder(control, hold_seconds=HOLD_SECONDS),
         )
         super().__init__(services)
         self._whole, self._own = whole, writer

@@ -196,7 +196,9 @@ def test_an_interrupt_ends_a_call_at_once_with_its_connection_and_its_entry(
     finally:
         signal.signal(signal.SIGINT, handler)
     assert anthropic.hung_up.acquire(timeout=2)
-    assert not [each for each in threading.enumerate() if each not in threads and not each.name.startswith("scripted")]
+    left = [each.name for each in threading.enumerate() if each not in threads]
+    # What the recorder holds is written a few seconds later, whoever has been interrupted.
+    assert not [name for name in left if name != "recorder" and not name.startswith("scripted")]
     with place.control.reading() as connection:
         rows = connection.exec_driver_sql("SELECT state, outcome FROM llm_calls").all()
     assert [tuple(row) for row in rows] == [("ended", "interrupted")]

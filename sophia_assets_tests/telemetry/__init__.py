@@ -1,0 +1,1 @@
+"""Tests of what the platform measures of itself, and how that reaches whoever watches it."""

@@ -37,7 +37,8 @@ class StoreDays:
                 dict(row._mapping) for row in connection.execute(select(llm_calls).where(llm_calls.c.day == newest))
             ]
         self._briefing = max(path for path in services.home.briefings.iterdir() if path.name[:2] == "20")
-        self._facts = max((services.home.path / "facts").glob("*.parquet"))
+        # The file itself is removed one night.
+        self._facts = max((services.home.path / "facts").glob("*.parquet")).read_bytes()
         self._last_day = datetime.fromisoformat(self._briefing.name)
 
     def write(self, number: int) -> None:
@@ -83,7 +84,7 @@ class StoreDays:
         folder = home.briefings / day
         shutil.copytree(self._briefing, folder)
         facts = home.path / "facts" / f"{day}.parquet"
-        shutil.copyfile(self._facts, facts)
+        facts.write_bytes(self._facts)
         limit = home.path / "limits" / f"gong-{uuid.uuid4().hex[:16]}-day.limit"
         limit.parent.mkdir(exist_ok=True)
         limit.write_bytes(bytes(2160))

@@ -283,6 +283,11 @@ def test_a_day_before_the_company_existed_is_refused() -> None:
         simulate_company(1, START, date(2024, 6, 30))
 
 
+@pytest.mark.parametrize("scale", [0.01, 0.05])
+def test_a_company_of_a_few_people_works_all_the_same(scale: float) -> None:
+    assert company(as_of=date(2024, 8, 1), scale=scale).linear.issues
+
+
 @pytest.mark.parametrize("bad", [{"timezone": "Mars/Olympus"}, {"scale": 0.0}])
 def test_wrong_arguments_are_refused(bad: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError):

@@ -94,8 +94,9 @@ def plan(history: History, staff: list[Colleague]) -> Delivery:
         stream = history.world.streams.of("issues", day)
         orders = _orders(stream, history, day, troubled.get(day, []))
         moments = sorted(int(_OPENS_S + stream.random() * (_CLOSES_S - _OPENS_S)) for _ in orders)
-        active = [[p for p in team.people if p.works_on(day)] for team in board.teams]
-        reporters = [person for person in board.members if person.works_on(day)]
+        reporters = [person for person in board.members if person.works_on(day)] or list(board.members)
+        # In a small company a team may be nobody, and others do its work.
+        active = [[p for p in team.people if p.works_on(day)] or reporters for team in board.teams]
         today = filed[day] = []
         for second, (index, kind, account, severe) in zip(moments, orders, strict=True):
             numbers[index] += 1

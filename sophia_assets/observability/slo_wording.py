@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from sophia_assets.observability.objectives import Judged, Unit
+from sophia_assets.sources import registry
 
 _NOTHING = "\u2013"
 
 
 def title(found: Judged) -> str:
     """What was measured, and of what."""
-    return f"{found.objective.label}: {found.subject.replace('_', ' ')}" if found.subject else found.objective.label
+    if not found.subject:
+        return found.objective.label
+    is_system = found.subject in registry.SYSTEMS
+    told = registry.display_name(found.subject) if is_system else found.subject.replace("_", " ")
+    return f"{found.objective.label}: {told}"
 
 
 def value_text(found: Judged) -> str:

@@ -266,7 +266,7 @@ def test_the_command_prints_a_table_and_stable_json(services: Services, tmp_path
     services.recorder.flush()
     shown = _sophia(tmp_path)
     assert shown.exit_code == 0, shown.output
-    assert "Availability: gong" in shown.stdout and "66.67 %" in shown.stdout and "1 not kept." in shown.stdout
+    assert "Availability: Gong" in shown.stdout and "66.67 %" in shown.stdout and "1 not kept." in shown.stdout
     assert max(map(len, shown.stdout.splitlines())) <= 110
     told = json.loads(_sophia(tmp_path, "--json", "--days", "2").stdout)
     assert list(told) == ["from", "to", "objectives", "active_users", "missed", "not_known", "notes"]

@@ -14,7 +14,7 @@ def test_those_who_see_the_platform_find_the_objectives_in_the_navigation(site: 
     site.services.recorder.record(series.FETCHES.add(4, source="linear"))
     page = site.browser().get(f"{site.address}/objectives?days=7", timeout=30)
     assert page.status_code == 200 and 'href="/objectives"' in page.text
-    assert "Availability: linear" in page.text and "Principles kept: no speculation" in page.text
+    assert "Availability: Linear" in page.text and "Principles kept: no speculation" in page.text
     assert "not known" in page.text
     read_page(page.text)
 

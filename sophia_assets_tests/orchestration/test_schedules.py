@@ -71,7 +71,7 @@ def test_every_schedule_runs_by_default_in_the_business_time_zone(
 ) -> None:
     monkeypatch.setenv("SOPHIA_TIMEZONE", "America/New_York")
     schedules = list(build_definitions(home=Home(tmp_path)).schedules or ())
-    assert [item.name for item in schedules] == [BRIEFING, REVIEW]
+    assert [item.name for item in schedules] == [BRIEFING, REVIEW, "retention_daily"]
     for item in schedules:
         assert isinstance(item, dg.ScheduleDefinition)
         assert item.execution_timezone == "America/New_York"

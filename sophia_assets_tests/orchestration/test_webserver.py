@@ -131,6 +131,7 @@ def test_jobs_and_schedules_say_what_they_do_and_when(ui: TestClient) -> None:
         "check_sources",
         "look_at_data_health",
         "question_job",
+        "retention_job",
     }
     assert all(job["description"] for job in jobs.values())
     assert repository["schedules"]

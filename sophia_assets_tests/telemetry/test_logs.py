@@ -27,6 +27,7 @@ from sophia_assets.settings.logs import FORMATS, LogSettings, is_secret, read_lo
 from sophia_assets.sources import registry
 from sophia_assets.telemetry import logs
 from sophia_assets_tests.finished_home import services_of
+from sophia_assets_tests.telemetry.log_in_json import log_in_json
 
 _SETTING = re.compile(r"^#? ?([A-Z][A-Z0-9_]+)=(.*)$", re.MULTILINE)
 
@@ -49,17 +50,10 @@ class Log:
 
 @pytest.fixture
 def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[Log]:
-    """A log in JSON, from INFO on; as it was afterwards."""
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    hooks = threading.excepthook, sys.excepthook
+    """A log in JSON, from INFO on."""
     found = Log(monkeypatch)
-    logs.configure(LogSettings("json", "info"), {})
-    yield found
-    logs.configure(LogSettings("console", "warning"), {})
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    threading.excepthook, sys.excepthook = hooks
+    with log_in_json(monkeypatch):
+        yield found
 
 
 _log = logs.get_logger("sophia_assets.tests")

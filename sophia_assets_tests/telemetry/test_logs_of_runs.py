@@ -1,7 +1,6 @@
 """What the log tells of Dagster's runs, and what a run's own log takes over from it."""
 
 import json
-import logging
 import os
 import subprocess
 import sys
@@ -16,25 +15,20 @@ import pytest
 from sophia_assets.orchestration.resources import services_resource
 from sophia_assets.orchestration.run_log import run_logger
 from sophia_assets.settings import PROJECT_ROOT
-from sophia_assets.settings.logs import LogSettings
 from sophia_assets.telemetry import logs
 from sophia_assets_tests.environment import default_settings
+from sophia_assets_tests.telemetry.log_in_json import log_in_json
 
 _log = logs.get_logger("sophia_assets.tests")
 
 
 @pytest.fixture
 def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
-    """The log in JSON, as it was afterwards."""
-    root = logging.getLogger()
-    before = list(root.handlers), root.level, threading.excepthook, sys.excepthook
+    """The log in JSON."""
     found: list[dict[str, Any]] = []
     monkeypatch.setattr(logs, "_write", lambda line: found.append(json.loads(line)))
-    logs.configure(LogSettings("json", "info"), {})
-    yield found
-    logs.configure(LogSettings("console", "warning"), {})
-    root.handlers[:], threading.excepthook, sys.excepthook = before[0], before[2], before[3]
-    root.setLevel(before[1])
+    with log_in_json(monkeypatch):
+        yield found
 
 
 @dg.op(required_resource_keys={"services"})
@@ -78,6 +72,7 @@ def test_lines_of_a_run_have_its_id_and_warnings_are_in_its_own_log(
 
 
 @pytest.mark.long
+@pytest.mark.timeout(600)
 def test_every_line_of_a_run_from_the_shell_is_json_with_its_fields(tmp_path: Path) -> None:
     environment = {**os.environ, "SOPHIA_HOME": str(tmp_path / "home"), "SOPHIA_LOG_FORMAT": "json"}
     command = [sys.executable, "-m", "sophia_assets.cli", "run", "--days", "40", "--json"]
@@ -87,7 +82,7 @@ def test_every_line_of_a_run_from_the_shell_is_json_with_its_fields(tmp_path: Pa
         cwd=PROJECT_ROOT,
         capture_output=True,
         text=True,
-        timeout=170,
+        timeout=500,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     json.loads(done.stdout)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import logging
 import re
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,8 +12,8 @@ from typing import Any
 import pytest
 import requests
 
-from sophia_assets.settings.logs import LogSettings
 from sophia_assets.telemetry import logs
+from sophia_assets_tests.telemetry.log_in_json import log_in_json
 from sophia_assets_tests.web.serving import Served
 
 
@@ -40,16 +38,11 @@ class Lines(list[dict[str, Any]]):
 
 @pytest.fixture
 def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lines]:
-    """The log in JSON, as it was afterwards."""
-    root = logging.getLogger()
-    before = list(root.handlers), root.level, threading.excepthook
+    """The log in JSON."""
     found = Lines()
     monkeypatch.setattr(logs, "_write", found.write)
-    logs.configure(LogSettings("json", "info"), {})
-    yield found
-    logs.configure(LogSettings("console", "warning"), {})
-    root.handlers[:], threading.excepthook = before[0], before[2]
-    root.setLevel(before[1])
+    with log_in_json(monkeypatch):
+        yield found
 
 
 def _served(lines: Lines, response: requests.Response) -> dict[str, Any]:

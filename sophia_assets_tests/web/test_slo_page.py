@@ -26,7 +26,7 @@ def test_a_span_that_cannot_be_is_refused(site: Served, days: str) -> None:
 
 
 def test_others_neither_see_the_page_nor_its_link(site: Served) -> None:
-    leader = site.browser("grace", "sales_leader")
+    leader = site.browser("seller-without-platform", "sales_leader")
     assert leader.get(f"{site.address}/objectives", timeout=30).status_code == 403
     assert 'href="/objectives"' not in leader.get(f"{site.address}/ask", timeout=30).text
     assert requests.get(f"{site.address}/objectives", timeout=30).status_code == 401

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -30,7 +30,7 @@ from sophia_assets.doctor.commands import doctor
 from sophia_assets.drill.commands import drill
 from sophia_assets.encryption.commands import encryption
 from sophia_assets.errors import ConfigurationError, SophiaError
-from sophia_assets.home import Home, current_home
+from sophia_assets.home import current_home
 from sophia_assets.insight.briefing_commands import briefing
 from sophia_assets.llm.usage_commands import usage
 from sophia_assets.mcp_server.commands import mcp
@@ -39,11 +39,9 @@ from sophia_assets.observability.slo_commands import slo
 from sophia_assets.options import DAY
 from sophia_assets.plain_text import NEWLINE, visible
 from sophia_assets.retention.commands import retention
-from sophia_assets.settings import PROJECT_ROOT, Settings, load_settings, local_environment
+from sophia_assets.sandbox.commands import sandbox
+from sophia_assets.settings import PROJECT_ROOT, load_settings, local_environment
 from sophia_assets.telemetry.exporter.commands import exporter
-
-if TYPE_CHECKING:
-    from sophia_assets.sandbox.config import SandboxConfig
 
 
 class _OneLineErrors(click.Group):
@@ -103,6 +101,7 @@ main.add_command(metrics)
 main.add_command(flags)
 main.add_command(circuit)
 main.add_command(drill)
+main.add_command(sandbox)
 main.add_command(briefing)
 main.add_command(usage)
 main.add_command(encryption)
@@ -173,89 +172,6 @@ def run(day: date | None, seed: int | None, days: int | None, data_dir: Path | N
         sys.exit(5)
 
 
-@main.group()
-def sandbox() -> None:
-    """Stand-ins for the business systems, on loopback."""
-
-
-def _sandbox_options(function: Any) -> Any:
-    for option in reversed(
-        [
-            click.option("--seed", type=click.IntRange(min=0), help="Which simulated company."),
-            click.option("--scale", type=click.FloatRange(min=0.01), default=1.0, show_default=True),
-            click.option("--as-of", type=DAY, help="The company's last day (default: yesterday)."),
-            click.option("--start", type=DAY, help="Its first day (default: 18 months before)."),
-        ]
-    ):
-        function = option(function)
-    return function
-
-
-@sandbox.command("up")
-@_sandbox_options
-@click.option("--data", "data_dir", type=_FOLDER, help="Serve this folder of exports instead.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8710, show_default=True, help="0 takes any free one.")
-@click.option("--fault", "faults", multiple=True, metavar="SYSTEM:KIND[:ARG]", help="A fault to play; repeatable.")
-@click.option("--env", "env_only", is_flag=True, help="Print only the exports that point the connectors at it.")
-def sandbox_up(data_dir: Path | None, port: int, faults: tuple[str, ...], env_only: bool, **company: Any) -> None:
-    """Serve the stand-ins in the foreground; Ctrl-C stops them."""
-    from sophia_assets.sandbox.__main__ import serve_in_foreground
-
-    settings = load_settings()
-    home = current_home(settings)
-    home.prepare()
-    config = _sandbox_config(settings, home, data_dir=data_dir, port=port, faults=faults, **company)
-    with contextlib.suppress(KeyboardInterrupt):
-        serve_in_foreground(config, env_only=env_only)
-
-
-@sandbox.command("truth")
-@_sandbox_options
-@click.option("--json", "as_json", is_flag=True, help="Print JSON (the only form there is).")
-def sandbox_truth(as_json: bool, **company: Any) -> None:
-    """Print the stories planted in a simulated company, for evaluation."""
-    from sophia_assets.sandbox.company.truth import truth_as_json
-    from sophia_assets.sandbox.server import make_company
-
-    settings = load_settings()
-    made = make_company(_sandbox_config(settings, current_home(settings), **company))
-    click.echo(json.dumps(truth_as_json(made), indent=1, ensure_ascii=False))
-
-
-def _sandbox_config(
-    settings: Settings, home: Home, seed: int | None, start: date | None, as_of: date | None, scale: float, **rest: Any
-) -> SandboxConfig:
-    """The home's own company, unless another one is asked for."""
-    from sophia_assets.sandbox.config import SandboxConfig
-
-    held = home.company()
-    data_dir = rest.pop("data_dir", None)
-    if held and data_dir is None and seed is None and held.kind == "exports":
-        data_dir = Path(str(held.data_dir))
-    is_held = bool(held and held.kind == "simulated" and seed in (None, held.seed) and data_dir is None)
-    if held and is_held:
-        seed = held.seed
-        start = start or date.fromisoformat(str(held.start))
-        known = date.fromisoformat(str(held.last_day))
-        as_of = as_of or max(known, _yesterday(settings))
-    return SandboxConfig(
-        seed=settings.seed if seed is None else seed,
-        start=start,
-        as_of=as_of,
-        scale=scale,
-        data_dir=data_dir,
-        timezone=settings.timezone,
-        endpoints_file=home.sandbox_file,
-        **rest,
-    )
-
-
-def _yesterday(settings: Settings) -> date:
-    from datetime import datetime, timedelta
-
-    return datetime.now(settings.tzinfo).date() - timedelta(days=1)
-
-
 @main.command()
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", type=click.IntRange(1, 65535), default=3000, show_default=True)
@@ -263,6 +179,7 @@ def ui(host: str, port: int) -> None:
     """Open the Dagster UI on the home that was last run, with the sandbox beside it. Ctrl-C stops both."""
     from sophia_assets.orchestration.instance import dagster_home_for
     from sophia_assets.ports import refuse_taken
+    from sophia_assets.sandbox.commands import company_config
     from sophia_assets.sandbox.launch import start_sandbox
 
     refuse_taken(host, port, "Dagster's UI", "Stop the program that has it, or run `make ui PORT=3001`")
@@ -271,7 +188,7 @@ def ui(host: str, port: int) -> None:
     home.prepare()
     with contextlib.ExitStack() as stack:
         if settings.uses_sandbox and home.sandbox_env() is None:
-            config = _sandbox_config(settings, home, seed=None, start=None, as_of=None, scale=1.0, port=0)
+            config = company_config(settings, home, seed=None, start=None, as_of=None, scale=1.0, port=0)
             click.echo("Starting the sandbox beside it")
             stack.enter_context(start_sandbox(config, wait_for="listening"))
         environment = {

@@ -36,6 +36,7 @@ from sophia_assets.quality.points import points_of as points_of_checks
 from sophia_assets.settings import WEEKDAYS, Settings, load_settings
 from sophia_assets.sources import registry
 from sophia_assets.sources.declarations import Source, Window
+from sophia_assets.telemetry.labels import HIT, MISS
 from sophia_assets.telemetry.logs import bound, protect, settle
 from sophia_assets.telemetry.series import CACHE_REQUESTS, CIRCUIT_DENIALS, FETCH_REQUESTS
 from sophia_assets.warehouse.interface import LoadResult, Progress, Warehouse
@@ -136,7 +137,7 @@ class Services:
 
     def count_request(self, cache: str, was_there: bool) -> None:
         """Counts what was asked of a cache."""
-        self.recorder.record(CACHE_REQUESTS.add(cache=cache, outcome="hit" if was_there else "miss"))
+        self.recorder.record(CACHE_REQUESTS.add(cache=cache, outcome=HIT if was_there else MISS))
 
     @cached_property
     def circuits(self) -> Circuits:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,7 @@ from typing import Any
 import requests
 from playwright.sync_api import Page, sync_playwright
 
+from sophia_assets.ports import free_port
 from sophia_assets.settings import PROJECT_ROOT, read_json
 
 IMAGES = PROJECT_ROOT / ".github" / "images"
@@ -51,9 +51,7 @@ def browser_page(width: int, height: int, scale: float = 1.0) -> Iterator[Page]:
 @contextmanager
 def running_ui(environment: dict[str, str]) -> Iterator[str]:
     """`sophia ui` on a free port, ready to be asked; its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     address = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "sophia_assets.cli", "ui", "--port", str(port)]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -81,9 +79,7 @@ def _wait_for_assets(address: str) -> None:
 @contextmanager
 def running_reader(environment: dict[str, str]) -> Iterator[str]:
     """`sophia serve` on a free port; the link that logs in."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "sophia_assets.cli", "serve", "--port", str(port)]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     assert process.stdout

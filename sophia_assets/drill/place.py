@@ -9,7 +9,6 @@ import contextlib
 import json
 import os
 import shutil
-import socket
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ import yaml
 from sophia_assets.drill.processes import Child, Children, no_interruption
 from sophia_assets.errors import SophiaError
 from sophia_assets.home import Home
+from sophia_assets.ports import free_port
 from sophia_assets.sources import registry
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Place:
         self.home = Home(folder / "home")
         self.home.prepare()
         self.days = days
-        self.port = _free_port()
+        self.port = free_port()
         settings = _settings(self.home, system, companion, days)
         # So that `sophia` finds them in the folder, where somebody looks at a home that was kept.
         (folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in settings.items()), encoding="utf-8")
@@ -212,13 +212,6 @@ def _settings(home: Home, system: str, companion: str, days: Days) -> dict[str, 
         f"{breaker}_RECOVERY_TIMEOUT_SECONDS": str(RECOVERY_SECONDS),
         f"{breaker}_LONGEST_SECONDS": str(RECOVERY_SECONDS),
     }
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def rows_read(first_run: Child) -> int:

@@ -49,7 +49,7 @@ _INSTRUCTIONS = (
 _MOST_METRICS = 200
 _Given = ParamSpec("_Given")
 _Answer = TypeVar("_Answer")
-log = get_logger(__name__)
+_log = get_logger(__name__)
 
 
 def build_server(desk: Desk, identify: Identify) -> MCPServer[Any]:
@@ -76,10 +76,10 @@ def _explained(work: Callable[_Given, _Answer]) -> Callable[_Given, _Answer]:
                 raise ToolError(visible(str(error))) from None
             except SophiaError as error:
                 # It may name machines, files and settings.
-                log.error("a tool could not answer", problem=error)
+                _log.error("a tool could not answer", problem=error)
                 raise ToolError(_NOT_NOW) from None
             except Exception:
-                log.exception("a tool failed")
+                _log.exception("a tool failed")
                 raise ToolError("This could not be answered; the reason is in the platform's log.") from None
 
     return explained
@@ -94,7 +94,7 @@ def _logged() -> Iterator[None]:
         is_answered = True
     finally:
         milliseconds = round((time.perf_counter() - began) * 1000, 1)
-        log.info("a tool was called", outcome="answered" if is_answered else "refused", ms=milliseconds)
+        _log.info("a tool was called", outcome="answered" if is_answered else "refused", ms=milliseconds)
 
 
 def _known(identify: Identify) -> Identify:

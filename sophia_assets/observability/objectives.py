@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+LONGEST_DAYS = 400
+"""The longest time over which they are looked at: so long day figures are kept by default."""
+
 
 class Unit(StrEnum):
     """What a value counts in."""

@@ -25,16 +25,15 @@ from sophia_assets.observability import objectives as declared
 from sophia_assets.observability.health import BRIEFING_GRACE
 from sophia_assets.observability.objectives import Judged, judged_seconds, judged_share
 from sophia_assets.settings import WEEKDAYS
+from sophia_assets.settings.llm import OFFLINE
 from sophia_assets.telemetry import series
-from sophia_assets.telemetry.labels import CACHES
+from sophia_assets.telemetry.labels import CACHES, HIT
 from sophia_assets.telemetry.recording import COUNT, SUM, VALUE
 from sophia_assets.telemetry.series import Series
 
 if TYPE_CHECKING:
     from sophia_assets.services import Services
 
-LONGEST_DAYS = 400
-_OFFLINE = "offline"
 _FIRST_ENTRY = 1
 #: What counts as reading, in the audit trail.
 _READING = ("ask", "briefing.read", "evidence.read", "rows.read", "sql.run")
@@ -243,14 +242,14 @@ def _checks(counted: Counted) -> Judged:
 def _caches(counted: Counted) -> list[Judged]:
     found = []
     for cache in CACHES:
-        hits = counted.total(series.CACHE_REQUESTS, cache=cache, outcome="hit")
+        hits = counted.total(series.CACHE_REQUESTS, cache=cache, outcome=HIT)
         objective = declared.CACHE_HITS if cache == "answer" else declared.OTHER_CACHE_HITS
         found.append(judged_share(objective, hits, counted.total(series.CACHE_REQUESTS, cache=cache), cache))
     return found
 
 
 def _models(counted: Counted) -> list[Judged]:
-    providers = [each for each in counted.labels(series.LLM_SECONDS, "provider") if each != _OFFLINE]
+    providers = [each for each in counted.labels(series.LLM_SECONDS, "provider") if each != OFFLINE]
     found = []
     for provider in providers:
         found += _percentiles(counted, series.LLM_SECONDS, (declared.MODEL_LATENCY, 0.95), provider, provider=provider)
@@ -260,7 +259,7 @@ def _models(counted: Counted) -> list[Judged]:
 def _cost(counted: Counted, budget: float) -> Judged:
     spent = counted.total(series.LLM_COST)
     calls = counted.buckets(series.LLM_SECONDS)
-    count = round(sum(calls.values()) - sum(counted.buckets(series.LLM_SECONDS, provider=_OFFLINE).values()))
+    count = round(sum(calls.values()) - sum(counted.buckets(series.LLM_SECONDS, provider=OFFLINE).values()))
     objective = replace(declared.MODEL_COST, target=budget)
     if not counted.labels(series.LLM_COST, "provider"):
         return Judged(objective, "", None, 0, None, None, "no language model was asked")

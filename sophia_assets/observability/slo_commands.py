@@ -8,18 +8,22 @@ from typing import TYPE_CHECKING
 import click
 
 from sophia_assets.control.operating import json_option, opened_services
+from sophia_assets.observability.objectives import LONGEST_DAYS
 
 if TYPE_CHECKING:
     from sophia_assets.observability.objectives import Judged
     from sophia_assets.observability.slo import ServiceReport
 
-_MOST_DAYS = 400
 _HEAD = f"{'':<34} {'measured':>12} {'objective':>12}  {'kept':<9} {'budget used':>11} {'of':>10}"
 
 
 @click.command("slo")
 @click.option(
-    "--days", type=click.IntRange(1, _MOST_DAYS), default=30, show_default=True, help="So many days (UTC), with today."
+    "--days",
+    type=click.IntRange(1, LONGEST_DAYS),
+    default=30,
+    show_default=True,
+    help="Days (UTC), with today.",
 )
 @json_option
 def slo(days: int, as_json: bool) -> None:

@@ -27,7 +27,7 @@ def every_keeper(services: Services, instance: dg.DagsterInstance, *, by: str, r
     from sophia_assets.retention.warehouse_keepers import warehouse_keepers
 
     return [
-        *dagster_keepers(instance),
+        *dagster_keepers(instance, services.control),
         *control_keepers(services.control, by=by, reason=reason),
         *file_keepers(services.home, services.control),
         *warehouse_keepers(lambda: services.warehouse, services.home),

@@ -75,6 +75,8 @@ def count_ended(store: ControlStore, storage: Any) -> int:
 
     Raises ControlStoreUnavailable, and what the storage raises; what was counted by then stays counted.
     """
+    # The first who asks makes it up. Of two who ask at once each has its own, until it asks again.
+    storage.get_run_storage_id()
     name = f"{MARK} {storage.get_run_storage_id()}"[:100]
     counted = 0
     while True:
@@ -184,7 +186,8 @@ def _moved(mark: _Mark, new: Sequence[Any], were_open: Sequence[Any]) -> tuple[_
     # Those that are no longer there were deleted; how they ended, nobody knows.
     is_open = {number: run for number, run in mark.open.items() if still.get(number) == run}
     ended = {}
-    for row in (*were_open, *new):
+    # What was read later comes later: a run may have ended in between, and would stay open to be counted again.
+    for row in (*new, *were_open):
         number, run = str(row["id"]), _short(row)
         if mark.open.get(number) != run and mark.newest.get(number) == run:
             continue

@@ -26,6 +26,7 @@ from dagster._core.storage.runs.schema import RunsTable as runs
 from dagster._core.storage.runs.schema import RunTagsTable as run_tags
 from sqlalchemy import ColumnElement, Connection, Table, and_, func, or_, select, true
 
+from sophia_assets.control.store import ControlStore
 from sophia_assets.orchestration.run_protection import is_needed, needed_runs
 from sophia_assets.retention.applying import Held, Keeper
 from sophia_assets.retention.sqlite_space import give_back, size_of
@@ -98,8 +99,8 @@ class RunsKeeper:
 
     name = "runs"
 
-    def __init__(self, instance: dg.DagsterInstance) -> None:
-        self._instance = instance
+    def __init__(self, instance: dg.DagsterInstance, store: ControlStore | None = None) -> None:
+        self._instance, self._store = instance, store
 
     def held(self, cutoff: datetime | None) -> Held:
         """See `Keeper`."""
@@ -111,7 +112,11 @@ class RunsKeeper:
     def remove(self, cutoff: datetime) -> Iterator[int]:
         """See `Keeper`: first what a run told, last the run itself, so that one that is half removed is found again."""
         from sophia_assets.orchestration.asset_retention import repeated_removed
+        from sophia_assets.orchestration.run_counting import count_ended
 
+        if self._store is not None:
+            # Where no exporter has been at work for a while, nobody else would ever count them.
+            count_ended(self._store, self._instance.run_storage)
         yield from repeated_removed(self._instance, cutoff)
         old = self._old(cutoff)
         for start in range(0, len(old), STEP):
@@ -231,8 +236,8 @@ def _moment(seconds: float | None) -> datetime | None:
     return datetime.fromtimestamp(seconds, UTC) if seconds is not None else None
 
 
-def dagster_keepers(instance: dg.DagsterInstance) -> list[Keeper]:
-    """The keepers of Dagster's storage."""
+def dagster_keepers(instance: dg.DagsterInstance, store: ControlStore) -> list[Keeper]:
+    """The keepers of Dagster's storage; runs are counted into the control store before they go."""
     from sophia_assets.orchestration.tick_retention import SkippedTicksKeeper, TicksKeeper
 
-    return [RunLogsKeeper(instance), RunsKeeper(instance), SkippedTicksKeeper(instance), TicksKeeper(instance)]
+    return [RunLogsKeeper(instance), RunsKeeper(instance, store), SkippedTicksKeeper(instance), TicksKeeper(instance)]

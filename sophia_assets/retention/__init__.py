@@ -1,8 +1,8 @@
 """How long old records are kept, and removing them.
 
 Belongs here: the rules (`rules`), finding and removing what is too old in the control store, the warehouse and the
-home's files, and applying it all in small steps (`applying`). Does not belong here: Dagster's own storage
-(`orchestration.run_retention`), or when it happens (`orchestration.retention_job`).
+home's files, what time that goes by (`clock`), and applying it all in small steps (`applying`). Does not belong here:
+Dagster's own storage (`orchestration.run_retention`), or when it happens (`orchestration.retention_job`).
 
 What grows, measured on a laptop's home (SQLite, DuckDB) with one whole run a day, eight sensors and 300,000 rows. What
 has a rule is kept for so many days by default (`SOPHIA_RETENTION_<RULE>_DAYS`); all else is bounded where it is

@@ -16,13 +16,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
-import structlog
-
 from sophia_assets.errors import ConfigurationError, SophiaError
+from sophia_assets.retention.clock import believe
 from sophia_assets.retention.rules import NAMES, rule
+from sophia_assets.telemetry.logs import get_logger
 from sophia_assets.telemetry.series import RETENTION_REMOVED, RETENTION_RUN
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from sophia_assets.services import Services
     from sophia_assets.settings.retention import RetentionSettings
 
@@ -30,7 +32,7 @@ SECONDS_PER_RULE = 120.0
 """A rule that has not come to its end by then goes on the next time."""
 LOCK = "retention.lock"
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ def _removed(keeper: Keeper, cutoff: datetime | None, seconds: float) -> Outcome
                 break
     except Exception as error:  # see `look`
         is_whole, problem = False, _in_words(error)
-        _log.warning("retention.failed", what=keeper.name, problem=problem)
+        _log.warning("old records could not be removed", what=keeper.name, problem=problem)
     return Outcome(keeper.name, removed, is_whole, round(time.monotonic() - began, 3), problem)
 
 
@@ -127,14 +129,16 @@ def run(
 ) -> list[Outcome]:
     """Removes what is too old, as a deed of `by` that is recorded before anything goes.
 
+    A clock that is far ahead of what is recorded is not believed at once, see `clock`.
+
     Raises SophiaError where another process does so already, and AuditUnavailable or ControlStoreUnavailable where the
     deed cannot be recorded: then nothing is removed.
     """
     now = now or datetime.now(UTC)
     settings = services.settings.retention
     with _alone(services):
-        _record(services, [keeper.name for keeper in keepers], by, reason, now)
-        outcomes = remove(keepers, settings, now, seconds=seconds)
+        moment = _record(services, [keeper.name for keeper in keepers], by, reason, now)
+        outcomes = remove(keepers, settings, moment, seconds=seconds)
         points = [RETENTION_REMOVED.add(each.removed, what=each.name) for each in outcomes]
         # Rules that were left out, or that failed, do not let it look as if all had been applied.
         if {each.name for each in outcomes if not each.problem} >= set(NAMES):
@@ -168,12 +172,17 @@ def _alone(services: Services) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _record(services: Services, names: list[str], by: str, reason: str, now: datetime) -> None:
+def _record(services: Services, names: list[str], by: str, reason: str, now: datetime) -> datetime:
+    """Records the deed; returns the moment that is taken for now."""
     from sophia_assets.control import actions
 
     days: Mapping[str, Any] = {name: services.settings.retention.days[name] for name in names}
-    with services.control.transaction() as connection:
+
+    def work(connection: Connection) -> datetime:
         actions.record(connection, by, "retention.apply", "old records", reason, {"days": days}, at=now)
+        return believe(connection, now)
+
+    return services.control.run(work)
 
 
 def _in_words(error: Exception) -> str:

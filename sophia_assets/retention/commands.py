@@ -36,7 +36,7 @@ def show(names: tuple[str, ...], as_json: bool) -> None:
     from sophia_assets.retention.applying import look
 
     with opened_services() as services, _keepers(services, names, "", "") as keepers:
-        told = look(keepers, services.settings.retention, datetime.now(UTC))
+        told = look(keepers, services.settings.retention, _now(services))
     _print(told, as_json)
 
 
@@ -50,7 +50,7 @@ def apply(names: tuple[str, ...], dry_run: bool, reason: str, by: str, as_json: 
 
     with opened_services() as services, _keepers(services, names, by, reason or "by hand") as keepers:
         if dry_run:
-            _print(look(keepers, services.settings.retention, datetime.now(UTC)), as_json)
+            _print(look(keepers, services.settings.retention, _now(services)), as_json)
             return
         outcomes = run(services, keepers, by=by, reason=reason or "by hand", seconds=3600.0)
     _tell(outcomes, as_json)
@@ -60,6 +60,17 @@ def apply(names: tuple[str, ...], dry_run: bool, reason: str, by: str, as_json: 
             f"{rule(failed[0].name).what}: {failed[0].problem}",
             remedy="See to it and run this again; the other records were looked after",
         )
+
+
+def _now(services: Services) -> datetime:
+    """What would be taken for now; where the control store cannot be read, its keepers say so."""
+    from sophia_assets.retention.clock import believed
+
+    now = datetime.now(UTC)
+    try:
+        return believed(services.control, now)
+    except SophiaError:
+        return now
 
 
 @contextmanager
@@ -83,7 +94,7 @@ def _keepers(services: Services, names: tuple[str, ...], by: str, reason: str) -
     from sophia_assets.orchestration.run_retention import dagster_keepers
 
     with instance_for(services.home, services.settings) as instance:
-        yield chosen([*dagster_keepers(instance), *others], names)
+        yield chosen([*dagster_keepers(instance, services.control), *others], names)
 
 
 def _print(standings: list[Standing], as_json: bool) -> None:

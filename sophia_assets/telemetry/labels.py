@@ -27,7 +27,9 @@ SEVERITIES: Final = ("error", "warn", "not_run")
 """Of a check that did not pass; `not_run` is one that could not be made, which says nothing about the data."""
 CACHES: Final = ("answer", "facts", "model_answer")
 """Answers to questions, a day's facts, and answers of language models."""
-CACHE_OUTCOMES: Final = ("hit", "miss")
+HIT: Final = "hit"
+MISS: Final = "miss"
+CACHE_OUTCOMES: Final = (HIT, MISS)
 CALL_ANSWERED: Final = "answered"
 """The outcome of a call to a language model that gave a usable answer; others say how it failed."""
 TOKEN_DIRECTIONS: Final = ("input", "output", "cached")

@@ -3,7 +3,7 @@
 Belongs here: how a line is made and written, whichever library it comes from. Does not belong here: what is taken out
 of it (`redaction`), or what a command says to whoever called it, which is no log.
 
-Each module has its logger, `_log = structlog.get_logger(__name__)`, and says what happened in a constant sentence with
+Each module has its logger, `_log = get_logger(__name__)`, and says what happened in a constant sentence with
 the rest as fields: `_log.warning("the shared cache is not used for a while", problem=why)`. What is known of the
 surroundings is bound where it becomes known (`bound`) and stands on every line below, other libraries' included. A
 line that cannot be made or written is dropped: logging never takes the work down.
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -26,7 +27,7 @@ import orjson
 import structlog
 
 from sophia_assets.plain_text import NEWLINE, visible
-from sophia_assets.settings.logs import CONSOLE, JSON, LogSettings, secrets_of
+from sophia_assets.settings.logs import CONSOLE, JSON, LEVELS, LogSettings, secrets_of
 from sophia_assets.telemetry.log_rendering import EXCEPTION, FIXED, as_json, as_text
 from sophia_assets.telemetry.redaction import (
     LONGEST_TRACEBACK,
@@ -43,6 +44,7 @@ T = TypeVar("T")
 _TALKATIVE = ("sophia_assets", "uvicorn", "dagster", "dagit", "dagster-webserver")
 _DAGSTERS = ("dagster", "dagit", "dagster-webserver")
 _LINE = "sophia_line"
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT[\d:.,]{8,20}(?:Z|[+-]\d\d:?\d\d)?", re.ASCII)
 _MOST_FIELDS = 40
 
 _fields: ContextVar[Mapping[str, Any]] = ContextVar("log_fields", default=MappingProxyType({}))
@@ -155,10 +157,12 @@ def plain_line(text: str, name: str) -> str:
     if not isinstance(line, dict):
         line = {"event": text}
     level = str(line.pop("level", "info")).lower()
+    if level not in LEVELS:
+        level = "info"
     logger = str(line.pop("logger", None) or name)
     moment = line.pop("timestamp", None)
     made = _finished(level, logger, line)
-    if isinstance(moment, str) and len(moment) >= len("2026-01-01T00:00:00Z") and moment[10] == "T":
+    if isinstance(moment, str) and _MOMENT.fullmatch(moment):
         made["timestamp"] = moment
     return as_json(made)
 
@@ -211,14 +215,15 @@ def _finished(level: str, name: str, given: dict[str, Any]) -> dict[str, Any]:
     line: dict[str, Any] = {
         "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "level": level,
-        "logger": visible(name)[:200],
+        "logger": _redaction.name(name),
         "event": "",
     }
     failed = exception_in(given.pop("exc_info", None))
     given.pop("stack_info", None)
     for key, value in (*around.items(), *given.items()):
-        if value is not None and key not in FIXED and (key in line or len(line) < _MOST_FIELDS):
-            line[key] = _plain(value)
+        called = _redaction.name(str(key))
+        if value is not None and called not in FIXED and (called in line or len(line) < _MOST_FIELDS):
+            line[called] = _plain(value)
     if failed is not None:
         line[EXCEPTION] = traceback_of(failed)
     return _clean(line)
@@ -239,7 +244,7 @@ def _clean(line: dict[str, Any]) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     """What a field holds as JSON knows it."""
     if isinstance(value, str | bool | int | float):
-        return str(value) if isinstance(value, str) else value
+        return str(value) if isinstance(value, str) or _redaction.is_secret(str(value)) else value
     if isinstance(value, BaseException):
         return told(value)
     return str(value)

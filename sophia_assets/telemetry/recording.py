@@ -205,10 +205,10 @@ class Recorder:
     def _tell(self, error: Exception) -> None:
         if not self._is_failing:
             # It takes longer to import than a run of the command line may take to start.
-            import structlog
+            from sophia_assets.telemetry.logs import get_logger
 
             problem = str(error) if isinstance(error, SophiaError) else type(error).__name__
-            structlog.get_logger(__name__).warning(
+            get_logger(__name__).warning(
                 "figures of the platform's own work could not be written down yet", problem=problem
             )
         self._is_failing = True

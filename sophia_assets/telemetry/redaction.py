@@ -10,19 +10,22 @@ import json
 import re
 import sys
 import traceback
-from base64 import b64encode
+from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Collection, Iterable
 from itertools import chain
 from typing import Final
 from urllib.parse import quote, quote_plus
 
 from sophia_assets.errors import SophiaError
+from sophia_assets.plain_text import visible
 
 SECRET: Final = "[secret]"
 EMAIL: Final = "[e-mail]"
 #: A text in a line is no longer than that.
 LONGEST_TEXT = 8_000
 LONGEST_TRACEBACK = 32_000
+_LONGEST_NAME = 200
+_MOST_NAMES = 1_000
 _MOST_FRAMES = 60
 _MOST_CAUSES = 5
 #: Parts of which every shape has at least one, in small letters: most texts have none, and are looked at once.
@@ -53,6 +56,7 @@ _NAMED = re.compile(
 )
 _USER_OF_ADDRESS = re.compile(r"://[^\s/?#@'\"]+@")
 _EMAIL = re.compile(r"[\w.!#$%&'*+=?^`{|}~-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+")
+_ESCAPED = re.compile(r"%[0-9A-F]{2}")
 #: Messages of these speak of the program and the machine; those of others may repeat a name or a text of the data.
 _SPEAKING = (OSError, ImportError, NameError, AttributeError, TypeError, MemoryError, NotImplementedError)
 _OF_PYTHON = ("builtins", "socket", "ssl")
@@ -64,6 +68,7 @@ class Redaction:
     def __init__(self) -> None:
         self._known: frozenset[str] = frozenset()
         self._literals: tuple[str, ...] = ()
+        self._names: dict[str, str] = {}
 
     def learn(self, secrets: Collection[str]) -> None:
         """Adds these values, in every way in which they may be written."""
@@ -73,6 +78,7 @@ class Redaction:
             written = set(chain.from_iterable(map(_ways_to_write, self._known)))
             # The longest first, so that nothing is left of one that holds another.
             self._literals = tuple(sorted(written, key=lambda text: (-len(text), text)))
+            self._names = {}
 
     def is_clean(self, text: str) -> bool:
         """Whether there is certainly nothing to be taken out: fast, and right for most texts."""
@@ -80,6 +86,19 @@ class Redaction:
             return False
         small = text.lower()
         return not any(hint in small for hint in _HINTS)
+
+    def is_secret(self, text: str) -> bool:
+        """Whether the whole of a text is a value that is known to be secret."""
+        return text in self._known
+
+    def name(self, text: str) -> str:
+        """The name of a field or of a logger: on one line, and as clean as what it holds."""
+        known = self._names
+        if text not in known:
+            if len(known) >= _MOST_NAMES:
+                known.clear()
+            known[text] = visible(self.cleaned(text))[:_LONGEST_NAME]
+        return known.get(text, SECRET)
 
     def cleaned(self, text: str) -> str:
         """The text without secrets and addresses."""
@@ -94,11 +113,20 @@ class Redaction:
 
 def _ways_to_write(secret: str) -> Iterable[str]:
     encoded = secret.encode("utf-8", "surrogatepass")
-    return (
-        *(secret, quote(encoded, safe=""), quote(encoded), quote_plus(encoded)),
-        *(json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], repr(secret)[1:-1]),
-        b64encode(encoded).decode().rstrip("="),
-    )
+    in_address = {quote(encoded, safe=""), quote(encoded), quote_plus(encoded)}
+    small = {_ESCAPED.sub(lambda found: found[0].lower(), text) for text in in_address}
+    once = {*_as_literal(secret), repr(encoded)[2:-1]}
+    # What a library logs is often the text of a text: a body within a message, a message within a list.
+    twice = set(chain.from_iterable(map(_as_literal, once)))
+    return {secret, *in_address, *small, *once, *twice, encoded.hex(), *_in_base64(encoded)}
+
+
+def _as_literal(text: str) -> Iterable[str]:
+    return (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], repr(text)[1:-1])
+
+
+def _in_base64(encoded: bytes) -> Iterable[str]:
+    return (b64encode(encoded).decode().rstrip("="), urlsafe_b64encode(encoded).decode().rstrip("="))
 
 
 def told(error: BaseException) -> str:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from sophia_assets.services import Services
     from sophia_assets.settings.web import WebSettings
 
-log = get_logger(__name__)
+_log = get_logger(__name__)
 PRINCIPAL_PER_MINUTE, ADDRESS_PER_MINUTE = 600, 1_200
 _READERS = 8
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
@@ -116,7 +116,7 @@ async def _warm_up(state: WebState) -> None:
     try:
         await state.answers.run(lambda: state.services.assistant.warm_up())
     except Exception as error:
-        log.warning("answering could not be prepared", problem=error)
+        _log.warning("answering could not be prepared", problem=error)
     state.is_warm = True
 
 

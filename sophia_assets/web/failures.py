@@ -31,7 +31,7 @@ from sophia_assets.errors import (
 from sophia_assets.telemetry.logs import get_logger
 from sophia_assets.web.work import Overloaded
 
-log = get_logger(__name__)
+_log = get_logger(__name__)
 _API_PATHS = ("/api/", "/healthz", "/readyz", "/metrics", "/openapi.json")
 _LATER = "Try again in a few seconds"
 
@@ -93,7 +93,7 @@ def refusal_of(error: Exception) -> Refused:
         return _of_status(error)
     if isinstance(error, SophiaError):
         return _of_sophia(error)
-    log.error("a request failed", exc_info=error)
+    _log.error("a request failed", exc_info=error)
     return Refused(500, "failed", "this failed for a reason that is not the request's", "Tell whoever runs Sophia")
 
 
@@ -179,14 +179,14 @@ def _of_sophia(error: SophiaError) -> Refused:
     if isinstance(error, BriefingMissing):
         return Refused(404, "no_briefing", error.message, "GET /api/briefings lists those that there are")
     if isinstance(error, AuditUnavailable):
-        log.error("access cannot be recorded", problem=error)
+        _log.error("access cannot be recorded", problem=error)
         return unavailable("access cannot be recorded at present, so nothing is shown")
     if isinstance(error, ControlStoreUnavailable | WarehouseBusy | WarehouseUnavailable):
-        log.error("a store cannot be used", problem=error)
+        _log.error("a store cannot be used", problem=error)
         return unavailable("a store that this needs cannot be reached at present")
     if isinstance(error, ConfigurationError | Unmeasurable):
         return Refused(422, "invalid_request", error.message, error.remedy or "")
     if isinstance(error, QueryStopped):
         return Refused(504, "timeout", error.message, error.remedy or "")
-    log.error("a request failed", problem=error)
+    _log.error("a request failed", problem=error)
     return unavailable("this cannot be served at present")

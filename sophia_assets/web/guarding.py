@@ -23,7 +23,7 @@ from sophia_assets.web.limits import address_key
 from sophia_assets.web.state import WebState
 from sophia_assets.web.work import Timings
 
-log = get_logger(__name__)
+_log = get_logger(__name__)
 LONGEST_URL = 8_192
 LARGEST_HEADERS = 32_768
 # The rest of a body that nobody waits for would be taken for the next request.
@@ -129,7 +129,7 @@ class _Passage:
 
     async def _failed(self, error: Exception) -> None:
         if self._status:
-            log.error("an answer was cut off", problem=error)
+            _log.error("an answer was cut off", problem=error)
             return
         request = Request(self._scope, self._receive)
         response = as_response(request, self._refusal_of(error))
@@ -170,7 +170,7 @@ class _Passage:
         route = getattr(self._scope.get("route"), "path", None) or "other"
         milliseconds = (perf_counter() - self._started) * 1000
         self._state.counts.served(f"{_method(self._scope)} {route}", self._status or 499, milliseconds)
-        log.info(
+        _log.info(
             "a request was served",
             method=_method(self._scope),
             route=route,

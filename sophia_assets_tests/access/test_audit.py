@@ -25,7 +25,7 @@ from sophia_assets.control.store import ControlStore
 from sophia_assets.encryption.vault import PlainVault
 from sophia_assets.errors import AuditUnavailable
 from sophia_assets_tests.access.trails import ADA, BOB, Trail, told
-from sophia_assets_tests.control.postgres import PostgresServer, running_postgres
+from sophia_assets_tests.control.postgres import PostgresServer, running_postgres, with_driver
 
 _RECORD = """
 import sys
@@ -271,7 +271,7 @@ def test_a_postgres_that_is_gone_denies_and_one_that_is_back_goes_on(
     trail.fill(1)
     name = url.rpartition("/")[2].partition("?")[0]
     admin = create_engine(
-        url.replace("postgresql:", "postgresql+psycopg2:").replace(f"/{name}", "/postgres"),
+        with_driver(url).replace(f"/{name}", "/postgres"),
         isolation_level="AUTOCOMMIT",
     )
     kick = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"

@@ -12,7 +12,6 @@ import csv
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -29,6 +28,7 @@ import psutil
 from sophia_assets.access.users import Users
 from sophia_assets.control.store import ControlStore
 from sophia_assets.home import current_home
+from sophia_assets.ports import free_port
 from sophia_assets.sandbox.config import SandboxConfig
 from sophia_assets.sandbox.launch import start_sandbox
 from sophia_assets.settings import PROJECT_ROOT, load_settings
@@ -79,9 +79,7 @@ def _tokens(environment: dict[str, str]) -> list[str]:
 
 @contextmanager
 def _served(environment: dict[str, str], folder: Path) -> Iterator[tuple[str, psutil.Process]]:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
+    port = free_port()
     address = f"http://127.0.0.1:{port}"
     log = (folder / "serve.log").open("wb")
     process = subprocess.Popen(

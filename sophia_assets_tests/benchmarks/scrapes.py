@@ -43,13 +43,13 @@ from sqlalchemy import insert, select
 from sophia_assets.control.schema import audit_head, llm_calls, measures, published
 from sophia_assets.home import CompanyIdentity, Home
 from sophia_assets.orchestration.instance import instance_for
+from sophia_assets.ports import free_port
 from sophia_assets.services import Services
 from sophia_assets.settings import Settings, load_settings
 from sophia_assets.sources import registry
 from sophia_assets.telemetry.exporter.known_labels import JOBS, known_labels
 from sophia_assets.telemetry.recording import COUNT, EVER, SUM, VALUE, bound_text, label_text, write
 from sophia_assets.telemetry.series import LAST_LOAD, Kind, every_series
-from sophia_assets_tests.telemetry.test_exporter_process import free_port
 
 RUNS_A_DAY = 20
 TODAY = datetime.now(UTC).date()

@@ -40,6 +40,11 @@ class PostgresServer:
         self._engine.dispose()
 
 
+def with_driver(url: str) -> str:
+    """The URL with the driver's name in it: SQLAlchemy takes a plain one for another driver than the installed one."""
+    return url.replace("postgresql:", "postgresql+psycopg2:", 1)
+
+
 @contextmanager
 def running_postgres() -> Iterator[PostgresServer]:
     """A server of one's own, stopped and deleted at the end."""

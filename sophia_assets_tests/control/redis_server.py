@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
+from sophia_assets.ports import free_port
+
 
 class RedisServer:
     """A server that keeps nothing on disk. It wants the password `canary-redis-password`."""
@@ -21,9 +23,7 @@ class RedisServer:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        with socket.socket() as held:
-            held.bind(("127.0.0.1", 0))
-            self.port: int = held.getsockname()[1]
+        self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property

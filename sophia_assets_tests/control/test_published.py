@@ -13,6 +13,7 @@ import sophia_assets.control.migrations as migrations
 from sophia_assets.control.published import Register
 from sophia_assets.control.schema import REVISION, VERSION_TABLE, published
 from sophia_assets.control.store import ControlStore
+from sophia_assets_tests.control.postgres import with_driver
 
 DAY = date(2026, 3, 20)
 NOON = datetime(2026, 3, 21, 12, tzinfo=UTC)
@@ -48,7 +49,7 @@ def test_a_store_from_before_the_register_gets_one_and_keeps_its_rows(store_url:
     first = ControlStore(store_url)
     Register(first).enter("daily_briefing", DAY, "executive", "a" * 64)
     first.close()
-    engine = create_engine(store_url.replace("postgresql://", "postgresql+psycopg2://"))
+    engine = create_engine(with_driver(store_url))
     with engine.begin() as connection:
         config = Config(attributes={"connection": connection})
         config.set_main_option("script_location", str(migrations.__path__[0]))

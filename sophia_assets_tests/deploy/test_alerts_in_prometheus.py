@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -20,41 +18,28 @@ import requests
 import yaml
 
 from sophia_assets.home import Home
+from sophia_assets.ports import free_port
 from sophia_assets_tests.deploy import alert_files as files
 from sophia_assets_tests.finished_home import copied_home
+from sophia_assets_tests.waiting import until
 
 PROMETHEUS = shutil.which("prometheus")
 pytestmark = [
     pytest.mark.long,
     pytest.mark.takes(60),
+    pytest.mark.timeout(600),
     pytest.mark.skipif(PROMETHEUS is None, reason="prometheus is not installed (Debian: prometheus)"),
 ]
 
 SOPHIA = Path(sys.executable).with_name("sophia")
-LONGEST_WAIT_S = 90
 # Gong counts as live, so that what is about it is told to people; nothing in these tests asks it.
 LIVE = {"SOPHIA_GONG_MODE": "live", "GONG_ACCESS_KEY": "key", "GONG_ACCESS_KEY_SECRET": "secret"}
 ADDRESS = {"GONG_BASE_URL": "https://api.gong.invalid"}
 
 
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def eventually(what: str, holds: Callable[[], Any]) -> Any:
-    """The first true answer of `holds`; fails after a while, with its last one."""
-    deadline, last = time.monotonic() + LONGEST_WAIT_S, None
-    while time.monotonic() < deadline:
-        try:
-            if last := holds():
-                return last
-        except (requests.RequestException, KeyError) as error:
-            last = error
-        time.sleep(0.2)
-    pytest.fail(f"{what}: not within {LONGEST_WAIT_S} s, but {last}")
+    """The first true answer of `holds`, also where Prometheus does not answer yet."""
+    return until(lambda: holds() or None, what, despite=(requests.RequestException, KeyError))
 
 
 @contextmanager
@@ -125,7 +110,7 @@ class Watched:
     def ask(self, path: str, **parameters: str) -> Any:
         """What Prometheus' API answers."""
         url = f"http://127.0.0.1:{self.ports['own']}/api/v1/{path}"
-        return requests.get(url, params=parameters, timeout=5).json()["data"]
+        return requests.get(url, params=parameters, timeout=30).json()["data"]
 
     def firing(self, name: str) -> list[dict[str, Any]]:
         """The alerts of that name that fire."""
@@ -213,4 +198,4 @@ def test_an_exporter_that_is_killed_is_told_and_its_return_as_well(watched: Watc
 
 
 def _reload(watched: Watched) -> None:
-    requests.post(f"http://127.0.0.1:{watched.ports['own']}/-/reload", timeout=5).raise_for_status()
+    requests.post(f"http://127.0.0.1:{watched.ports['own']}/-/reload", timeout=60).raise_for_status()

@@ -20,7 +20,7 @@ from sophia_assets.orchestration.container_launcher import SERVER_TAG, Container
 from sophia_assets.orchestration.instance import dagster_home_for, instance_for
 from sophia_assets.settings import PROJECT_ROOT, Settings, load_settings
 from sophia_assets.settings.profile import contradictions, refuse_contradictions
-from sophia_assets_tests.control.postgres import postgres_server, postgres_url
+from sophia_assets_tests.control.postgres import postgres_server, postgres_url, with_driver
 from sophia_assets_tests.environment import default_settings
 
 __all__ = ("postgres_server", "postgres_url")
@@ -64,8 +64,7 @@ def test_without_the_setting_the_storages_lie_in_the_home(home: Home) -> None:
 def test_the_production_file_opens_postgres_and_what_is_stored_there_is_there_for_the_next(
     home: Home, postgres_url: str
 ) -> None:
-    url = postgres_url.replace("postgresql:", "postgresql+psycopg2:", 1)
-    settings = _settings(home, SOPHIA_DAGSTER_POSTGRES_URL=url)
+    settings = _settings(home, SOPHIA_DAGSTER_POSTGRES_URL=with_driver(postgres_url))
     with instance_for(home, settings, runs_here=True) as instance:
         assert isinstance(instance.run_launcher, ContainerRunLauncher)
         done = dg.materialize([_table], instance=instance)
@@ -200,7 +199,7 @@ def test_the_definitions_are_not_loaded_with_settings_that_contradict_each_other
             cwd=PROJECT_ROOT,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=150,
         )
     assert done.returncode == 1
     assert "a DuckDB file serves one machine only" in done.stderr.splitlines()[-1]

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from sophia_assets.home import Home
+from sophia_assets.ports import free_port
 from sophia_assets.settings import PROJECT_ROOT
 from sophia_assets.sources import registry
 from sophia_assets_tests.docs import commands
@@ -199,7 +200,7 @@ class Workplace:
 
     def _serve(self, line: Line) -> tuple[int, str]:
         """Starts the server on a free port; 0 where it answers and ends when it is asked to."""
-        port = _free_port()
+        port = free_port()
         command = _on_port(self._fitted(line.command), port)
         is_talking = any(call[:1] == ["mcp"] for call in commands.sophia_calls(command))
         with self._served(self._script(line, command), port, is_talking=is_talking) as (process, output):
@@ -210,7 +211,7 @@ class Workplace:
 
     def _asked(self, line: Line) -> tuple[int, str]:
         """Runs a command that asks a server of this machine, while that runs on a free port."""
-        port = _free_port()
+        port = free_port()
         [usual] = set(_LOCAL.findall(line.command))
         with self._served(_on_port(_LISTENS[usual], port), port) as (process, output):
             if not _answers(process, port):
@@ -299,9 +300,3 @@ def _end(process: subprocess.Popen[Any]) -> None:
     for stream in (process.stdin, process.stdout):
         if stream:
             stream.close()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -19,7 +19,7 @@ from sophia_assets_tests.docs.pages import page
 _STEP = re.compile(r"(?ms)^(New file|At the end of) `([^`]+)`:\n\n```\w+\n(.*?)^```")
 _COMMANDS = re.compile(r"(?ms)^```sh\n(.*?)^```")
 
-pytestmark = [pytest.mark.long, pytest.mark.takes(60)]
+pytestmark = [pytest.mark.long, pytest.mark.takes(60), pytest.mark.timeout(600)]
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import bisect
 import json
 import random
-import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from math import inf, isclose
@@ -16,10 +15,11 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import Engine, event
 
 from sophia_assets.access.principal import Principal
 from sophia_assets.cli import main
-from sophia_assets.control.schema import measures, published
+from sophia_assets.control.schema import published
 from sophia_assets.home import Home
 from sophia_assets.observability.objectives import Judged
 from sophia_assets.observability.slo import ServiceReport, quantile, read_service, slower_than
@@ -28,10 +28,8 @@ from sophia_assets.sources import registry
 from sophia_assets.telemetry import series
 from sophia_assets.telemetry.recording import write
 from sophia_assets.telemetry.series import Point
-from sophia_assets_tests.control.postgres import postgres_server, postgres_url
 from sophia_assets_tests.finished_home import services_of
 
-__all__ = ["postgres_server", "postgres_url"]
 NOW = datetime(2026, 11, 23, 15, tzinfo=UTC)  # a Monday
 
 
@@ -211,49 +209,33 @@ def test_a_percentile_beyond_the_last_bound_is_said_to_be_longer(services: Servi
     assert quantile({}, 0.5) is None and quantile({inf: 0.0}, 0.5) is None
 
 
-def _year(services: Services) -> int:
-    """A year of day rows as a busy platform leaves them."""
-    labelled: list[tuple[str, list[str], str]] = []
-    for one in series.every_series():
-        if one.origin is not series.Origin.RECORDED or one.kind is series.Kind.GAUGE:
-            continue
-        bounds = [f"{bound:g}" for bound in one.buckets[:-1]]
-        parts = ["value"] if one.kind is series.Kind.COUNTER else [*bounds, "sum", "count"]
-        for number in range(8 if one.labels else 1):
-            labels = [f"{name}{number}" for name in one.labels]
-            labelled += [(one.name, labels, part) for part in parts]
-    days = [(NOW.date() - timedelta(days=ago)).isoformat() for ago in range(365)]
-    rows = [
-        {"day": day, "series": name, "labels": json.dumps(labels), "part": part, "value": 3.0}
-        for day in days
-        for name, labels, part in labelled
-    ]
-    with services.control.transaction() as connection:
-        connection.execute(measures.insert(), rows)
-    return len(rows)
+def _asked(services: Services, days: int) -> list[tuple[str, Any]]:
+    """What a report asks the control store: the statements with their values."""
+    asked: list[tuple[str, Any]] = []
 
+    def note(_1: Any, _2: Any, statement: str, values: Any, *_: Any) -> None:
+        asked.append((statement, values))
 
-@pytest.mark.long
-@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
-def test_a_year_is_read_fast(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    url = {"SOPHIA_CONTROL_URL": request.getfixturevalue("postgres_url")} if kind == "postgres" else {}
-    home = Home(tmp_path)
-    home.prepare()
-    services = services_of(home, url)
+    event.listen(Engine, "before_cursor_execute", note)
     try:
-        rows = _year(services)
-        read_service(services, days=1, now=NOW)
-        # SQLite works in this process, whose own time does not depend on what else the machine does.
-        clock = time.process_time if kind == "sqlite" else time.perf_counter
-        took = []
-        for _ in range(5):
-            began = clock()
-            read_service(services, days=365, now=NOW)
-            took.append(clock() - began)
+        read_service(services, days=days, now=NOW)
     finally:
-        services.close()
-    print(f"{kind}: {rows:,} rows in {min(took) * 1000:.0f} ms")
-    assert rows > 100_000 and min(took) < 0.3, took
+        event.remove(Engine, "before_cursor_execute", note)
+    return asked
+
+
+def test_a_year_is_asked_for_as_often_as_a_day(services: Services) -> None:
+    for ago in range(0, 365, 30):
+        tell(services, series.FETCHES.add(source="gong"), days_ago=ago)
+    read_service(services, days=1, now=NOW)
+    assert len(_asked(services, 365)) == len(_asked(services, 1)) < 10
+
+
+def test_figures_are_found_by_their_day_and_not_by_reading_all(services: Services) -> None:
+    [(statement, values)] = [each for each in _asked(services, 30) if "FROM measures" in each[0]]
+    with services.control.reading() as connection:
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", tuple(values)).all()
+    assert any("SEARCH measures" in row[-1] and "day>? AND day<?" in row[-1] for row in plan), plan
 
 
 def _sophia(home: Path, *words: str) -> Any:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -25,9 +24,11 @@ from sophia_assets.insight.archive import BriefingArchive
 from sophia_assets.insight.kinds import DAILY
 from sophia_assets.insight.reverification import verify_stored
 from sophia_assets.orchestration.instance import dagster_home_for, instance_for
+from sophia_assets.ports import free_port
 from sophia_assets.services import Services
 from sophia_assets.settings import PROJECT_ROOT, load_settings
 from sophia_assets_tests.benchmarks.ticks import addresses, looks_at
+from sophia_assets_tests.waiting import until
 
 LONGEST_TICK, LONGEST_PAGE, LONGEST_SCRAPE = 2.0, 3.0, 0.2
 _BRIEFING = "/assets/insight/daily_briefing"
@@ -112,9 +113,7 @@ def drawn(home: Home) -> dict[str, float]:
 
 @contextmanager
 def _serving(command: list[str], home: Home) -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     environment: Mapping[str, str] = {
         **os.environ,
         "SOPHIA_HOME": str(home.path),
@@ -140,21 +139,12 @@ def _serving(command: list[str], home: Home) -> Iterator[str]:
 
 
 def _until_there(url: str) -> None:
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        with suppress(requests.RequestException):
-            if requests.get(url, timeout=30).ok:
-                return
-        time.sleep(0.2)
-    raise TimeoutError(f"{url} did not answer")
+    until(lambda: requests.get(url, timeout=30).ok, f"{url} answers", 120, despite=(requests.RequestException,))
 
 
 def _until_assets(address: str) -> None:
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        with suppress(requests.RequestException, ValueError):
-            answer = requests.post(f"{address}/graphql", json={"query": "{assetNodes{id}}"}, timeout=30).json()
-            if answer.get("data", {}).get("assetNodes"):
-                return
-        time.sleep(0.5)
-    raise TimeoutError(f"the UI at {address} did not show its assets")
+    def shows() -> bool:
+        answer = requests.post(f"{address}/graphql", json={"query": "{assetNodes{id}}"}, timeout=30).json()
+        return bool(answer.get("data", {}).get("assetNodes"))
+
+    until(shows, f"the UI at {address} shows its assets", 120, despite=(requests.RequestException, ValueError))

@@ -16,7 +16,7 @@ from sophia_assets.settings import PROJECT_ROOT, load_settings
 from sophia_assets_tests.retention.afterwards import verified
 from sophia_assets_tests.retention.year import as_of, simulate
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 DAYS = 20
 
 

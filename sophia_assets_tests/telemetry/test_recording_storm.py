@@ -13,7 +13,7 @@ from sophia_assets.telemetry.series import CIRCUIT_CHANGES, FETCH_SECONDS, FETCH
 from sophia_assets_tests.telemetry.measuring_process import SYSTEMS, hold_and_wait, write_often
 from sophia_assets_tests.telemetry.recorded import cells, value
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
 PROCESSES, WRITES = 8, 200
 

@@ -21,6 +21,7 @@ import requests
 from sophia_assets.access.principal import EVERY_ROW
 from sophia_assets.errors import ConfigurationError
 from sophia_assets.home import Home
+from sophia_assets.ports import free_port
 from sophia_assets.settings.web import read_web
 from sophia_assets.web.server import refuse_unsafe, serve
 from sophia_assets_tests.finished_home import copied_home, services_of
@@ -55,11 +56,6 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return folder / "tls.crt", folder / "tls.key"
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
-
-
 def _environment(home: Home, settings: Mapping[str, str]) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("SOPHIA_")}
     return {**kept, "SOPHIA_HOME": str(home.path), **settings}
@@ -77,7 +73,7 @@ def _serving(
     home: Home, *arguments: str, settings: Mapping[str, str] | None = None
 ) -> Iterator[tuple[subprocess.Popen[str], str, list[str]]]:
     """`sophia serve` on a free port: the process, its address, and the lines it has printed when it is up."""
-    port = _free_port()
+    port = free_port()
     command = [sys.executable, "-m", "sophia_assets.cli", "serve", "--port", str(port), *arguments]
     process = subprocess.Popen(
         command,
@@ -160,7 +156,7 @@ def test_what_would_not_be_safe_is_refused_with_what_to_do(
     home: Home, arguments: dict[str, Any], settings: dict[str, str], says: str
 ) -> None:
     services = services_of(home, settings)
-    asked = {"host": None, "port": _free_port(), "is_behind_proxy": False, **arguments}
+    asked = {"host": None, "port": free_port(), "is_behind_proxy": False, **arguments}
     try:
         with pytest.raises(ConfigurationError, match=re.escape(says)):
             serve(services, **asked, tell=lambda line: pytest.fail(f"it listens: {line}"))

@@ -11,17 +11,16 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-import structlog
-
 from sophia_assets.telemetry.exporter.ground import Ground
 from sophia_assets.telemetry.exporter.samples import Sample, age
+from sophia_assets.telemetry.logs import get_logger
 from sophia_assets.telemetry.series import COLLECTOR_AGE, COLLECTOR_SECONDS, COLLECTOR_UP
 
 KEPT_SECONDS = 900.0
 """How long the last good look is told of a part that can no longer be read."""
 HANGS_AFTER_SECONDS = 20.0
 _FOLLOW_SECONDS = 2.0
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__)
 
 Look = Callable[[Ground], Sequence[Sample]]
 

@@ -15,7 +15,7 @@ from sophia_assets.sources import registry
 from sophia_assets.telemetry.exporter.ground import Ground
 from sophia_assets.telemetry.exporter.known_labels import known_labels
 from sophia_assets.telemetry.exporter.samples import Distribution, Sample, age
-from sophia_assets.telemetry.labels import CACHES
+from sophia_assets.telemetry.labels import CACHES, HIT
 from sophia_assets.telemetry.recording import COUNT, EVER, SUM, VALUE
 from sophia_assets.telemetry.series import (
     CACHE_HIT_RATE,
@@ -30,7 +30,8 @@ from sophia_assets.telemetry.series import (
     every_series,
 )
 
-HIT = "hit"
+MOST_LABELS = 2_000
+"""So many sets of labels of one series are told: a scrape stays short whatever somebody has written down."""
 
 
 @dataclass
@@ -64,16 +65,25 @@ def _held(ground: Ground) -> dict[str, _Cells]:
     found: dict[str, _Cells] = defaultdict(_Cells)
     with ground.services().control.reading() as connection:
         for name, text, part, value in connection.execute(wanted):
-            labels = _labels(text)
-            if name in series and labels is not None and len(labels) == len(series[name].labels):
-                found[name].by_labels[labels][part] = value
+            labels = _labels(text) if name in series and _is_sound(series[name], value) else None
+            if labels is None or len(labels) != len(series[name].labels):
+                continue
+            held = found[name].by_labels
+            if labels in held or len(held) < MOST_LABELS:
+                held[labels][part] = value
     return found
+
+
+def _is_sound(series: Series, value: object) -> bool:
+    """Whether it can be told. SQLite keeps whatever somebody wrote there, and one such row would cost every scrape."""
+    is_number = isinstance(value, int | float) and math.isfinite(value)
+    return is_number and (series.kind is Kind.GAUGE or value >= 0)  # type: ignore[operator]
 
 
 def _labels(text: str) -> tuple[str, ...] | None:
     try:
         values = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return tuple(map(str, values)) if isinstance(values, list) else None
 

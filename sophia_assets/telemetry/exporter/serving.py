@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterable
+from http.client import HTTPException
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
+import structlog
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import ThreadingWSGIServer, make_wsgi_app
 
@@ -23,6 +26,8 @@ _SLOW_CLIENT_SECONDS = 10
 # A copy for each answer: the server adds to it.
 _PLAIN = (("Content-Type", "text/plain; charset=utf-8"), ("X-Content-Type-Options", "nosniff"))
 _INDEX = b"The figures of the platform, for Prometheus: /metrics. Whether this process lives: /healthz.\n"
+
+_log = structlog.get_logger(__name__)
 
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 Application = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
@@ -61,6 +66,12 @@ def listening(host: str, port: int, app: Application) -> WSGIServer:
     class Server(ThreadingWSGIServer):
         address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
         request_queue_size = 64
+
+        def handle_error(self, request: object, client_address: object) -> None:
+            """A client that is slow, or talks nonsense, is no news; what goes wrong here is."""
+            error = sys.exc_info()[1]
+            if not isinstance(error, OSError | HTTPException):
+                _log.error("a request could not be answered", exc_info=error)
 
     return make_server(address, port, app, Server, handler_class=_Handler)
 

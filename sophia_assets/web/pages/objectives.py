@@ -14,7 +14,8 @@ from starlette.responses import HTMLResponse, Response
 from sophia_assets.access.policies import may_see_platform
 from sophia_assets.errors import AccessDenied
 from sophia_assets.insight.slots import day_phrase
-from sophia_assets.observability.slo import LONGEST_DAYS, ServiceReport, read_service
+from sophia_assets.observability.objectives import LONGEST_DAYS
+from sophia_assets.observability.slo import ServiceReport, read_service
 from sophia_assets.observability.slo_wording import budget_text, kept_text, target_text, title, value_text
 from sophia_assets.web.authentication import CurrentPrincipal
 from sophia_assets.web.page import render

@@ -285,7 +285,8 @@ def test_a_day_before_the_company_existed_is_refused() -> None:
 
 @pytest.mark.parametrize("scale", [0.01, 0.05])
 def test_a_company_of_a_few_people_works_all_the_same(scale: float) -> None:
-    assert company(as_of=date(2024, 8, 1), scale=scale).linear.issues
+    linear = company(as_of=date(2024, 8, 1), scale=scale).linear
+    assert linear is not None and linear.issues
 
 
 @pytest.mark.parametrize("bad", [{"timezone": "Mars/Olympus"}, {"scale": 0.0}])

@@ -32,6 +32,7 @@ from sophia_assets.encryption.commands import encryption
 from sophia_assets.errors import ConfigurationError, SophiaError
 from sophia_assets.home import current_home
 from sophia_assets.insight.briefing_commands import briefing
+from sophia_assets.interrupts import Terminated
 from sophia_assets.llm.usage_commands import usage
 from sophia_assets.mcp_server.commands import mcp
 from sophia_assets.metrics.commands import metrics
@@ -55,9 +56,9 @@ class _OneLineErrors(click.Group):
             # A vendor's own words may be part of it.
             click.echo(f"error: {visible(str(error), keep=NEWLINE)}", err=True)
             context.exit(error.exit_code)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interrupt:
             click.echo("Interrupted. The data is as it was; the next run goes on from there.", err=True)
-            context.exit(130)
+            context.exit(143 if isinstance(interrupt, Terminated) else 130)
 
 
 @contextlib.contextmanager
@@ -69,10 +70,16 @@ def _logged(context: click.Context) -> Iterator[None]:
     from sophia_assets.telemetry import logs
 
     environment = local_environment()
-    logs.configure(read_logs(environment), environment)
     # The first word alone: others may hold a question or a name.
     words = [*getattr(context, "_protected_args", ()), *context.args]
     command = next((word for word in words if word in main.commands), "sophia")
+    try:
+        settings = read_logs(environment)
+    except ConfigurationError:
+        if command != doctor.name:
+            raise
+        settings = read_logs({})  # the doctor tells of what is wrong itself
+    logs.configure(settings, environment)
     log, began, code = logs.get_logger(__name__), time.monotonic(), 1
     with logs.bound(command=command):
         try:

@@ -70,6 +70,7 @@ def run_once(settings: Settings, request: RunRequest, say: Say) -> RunOutcome:
     held.prepare()
     with ExitStack() as stack:
         stack.enter_context(only_run(held))
+        raise_if_interrupted = stack.enter_context(remembered_interrupts())
         company, day, sandbox = _reach(settings, request, held, stack, say)
         addresses = sandbox.endpoints.env if sandbox else None
         _refuse_before(
@@ -83,7 +84,7 @@ def run_once(settings: Settings, request: RunRequest, say: Say) -> RunOutcome:
             settings.connection(system, None)
         held.record_company(company)
         make_current(settings, held)
-        execution = _Execution(services, day, say, stack.enter_context(remembered_interrupts()))
+        execution = _Execution(services, day, say, raise_if_interrupted)
         stack.enter_context(execution.instance)
         try:
             failures = execution.read_systems()
@@ -177,11 +178,10 @@ def _reach(
 
 
 def _mixed(live: Sequence[str]) -> str:
-    names = ", ".join(registry.display_name(system) for system in live)
-    return (
-        f"Attention: {names} is live and the rest is the sandbox, so this briefing mixes two companies. "
-        "Set SOPHIA_<SYSTEM>_MODE=live or off for the others"
-    )
+    from sophia_assets.settings.profile import mixture
+
+    found = mixture(live)
+    return f"Attention: {found.message}. {found.remedy}"
 
 
 def _history_start(day: date, days: int | None) -> date:

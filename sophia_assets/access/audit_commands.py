@@ -32,11 +32,14 @@ def audit() -> None:
 @json_option
 def tail(limit: int, who: str | None, action: str | None, as_json: bool) -> None:
     """The newest entries, newest last. Reading them is recorded, too."""
+    from sophia_assets.access.audit_masking import masked
+
     with opened_services() as services:
         entries = services.audit.tail(limit, who=who, action=action)[::-1]
         _record_reading(services, who, action)
     if as_json:
-        click.echo(json.dumps([vars(entry) for entry in entries], indent=1, ensure_ascii=False))
+        rows = [{**vars(entry), "details": masked(entry.details)} for entry in entries]
+        click.echo(json.dumps(rows, indent=1, ensure_ascii=False))
         return
     for entry in entries:
         click.echo(_line(entry))
@@ -152,17 +155,21 @@ def _record_reading(services: Services, who: str | None, action: str | None) -> 
 
 
 def _given(by: str, reason: str) -> tuple[str, str]:
+    from sophia_assets.control.actions import not_given
     from sophia_assets.control.circuits import one_line
 
     for what, value in (("who does this", one_line(by)), ("a reason", one_line(reason))):
         if not value:
-            raise ConfigurationError(f"{what} was not given", remedy="Say who and why: it is recorded")
+            raise not_given(what)
     return one_line(by), one_line(reason)
 
 
 def _line(entry: AuditEntry) -> str:
+    from sophia_assets.access.audit_masking import masked
+
     who = f"{entry.actor} ({entry.role})" if entry.role else entry.actor
-    told = "; ".join(f"{name}: {_short(value)}" for name, value in entry.details.items() if value not in (None, "", {}))
+    details = masked(entry.details)
+    told = "; ".join(f"{name}: {_short(value)}" for name, value in details.items() if value not in (None, "", {}))
     line = (
         f"{entry.seq:>6}  {entry.at[:19]}Z  {entry.outcome:<7}  {who}, {entry.channel}: {entry.action} {entry.target}"
     )

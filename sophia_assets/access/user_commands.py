@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sophia_assets.control.operating import deed, json_option, opened_services
+from sophia_assets.control.operating import deed, deed_of_any_reason, json_option, opened_services
 from sophia_assets.errors import ConfigurationError, SophiaError
 from sophia_assets.options import DAY
 
@@ -37,7 +37,7 @@ def users() -> None:
 @click.option("--role", required=True, help="executive, sales_leader, engineering_leader, analyst or auditor.")
 @_only
 @click.option("--expires", type=DAY, help="The last day on which the token counts.")
-@deed
+@deed_of_any_reason
 def add(
     name: str, role: str, limits: tuple[str, ...], expires: date | None, reason: str, by: str, as_json: bool
 ) -> None:

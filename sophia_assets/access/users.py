@@ -25,7 +25,7 @@ from sqlalchemy import Connection, Row, select
 
 from sophia_assets.access.principal import EVERY_ROW, AccountAttribute, Channel, Principal, RowScope
 from sophia_assets.access.roles import role_named
-from sophia_assets.control.actions import record
+from sophia_assets.control.actions import not_given, record
 from sophia_assets.control.circuits import one_line
 from sophia_assets.control.schema import sessions, users
 from sophia_assets.control.store import ControlStore
@@ -282,7 +282,5 @@ def _given(name: str, *, by: str | None = None, reason: str | None = None) -> st
     what, text = ("who does this", by) if by is not None else ("a reason", reason)
     line = one_line(text or "")
     if not line:
-        raise ConfigurationError(
-            f"{name} is not changed: {what} was not given", remedy="Say who and why: it is recorded"
-        )
+        raise not_given(what, f"{name} is not changed: ")
     return line

@@ -17,6 +17,7 @@ from sophia_assets.access.audit_chain import CHAIN, Chain, Entry, clean
 from sophia_assets.access.principal import Principal
 from sophia_assets.control.schema import actions
 from sophia_assets.control.store import ControlStore
+from sophia_assets.errors import ConfigurationError
 
 MOST_ACTIONS = 10_000
 """So many are kept, the newest."""
@@ -32,6 +33,14 @@ class Action:
     target: str
     reason: str
     details: Mapping[str, Any] = field(default_factory=dict)
+
+
+def not_given(what: str, lead: str = "", system: str | None = None) -> ConfigurationError:
+    """What is raised where `what`, such as `a reason`, was left out; says with which option it is given."""
+    option = "--reason WHY" if what == "a reason" else "--by NAME"
+    return ConfigurationError(
+        f"{lead}{what} was not given", system=system, remedy=f"Add {option} to the command: it is recorded"
+    )
 
 
 def record(

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from sophia_assets.control import breaker
-from sophia_assets.control.actions import record
+from sophia_assets.control.actions import not_given, record
 from sophia_assets.control.breaker import Admission, BreakerPolicy, Circuit, Effect, Failure, Force, State, Verdict
 from sophia_assets.control.circuit_rows import circuit_of, read_circuit, values_of
 from sophia_assets.control.durations import LONGEST_DURATION
@@ -340,7 +340,7 @@ class Circuits:
         by, reason = one_line(by), one_line(reason)
         for what, value in (("who does this", by), ("a reason", reason)):
             if not value:
-                raise ConfigurationError(f"{what} was not given", system=name, remedy="Say who and why: it is recorded")
+                raise not_given(what, system=name)
         return by, reason
 
 

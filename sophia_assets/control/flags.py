@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Row, select
 
-from sophia_assets.control.actions import record
+from sophia_assets.control.actions import not_given, record
 from sophia_assets.control.circuits import one_line
 from sophia_assets.control.flag_names import (
     MOCK_DATA,
@@ -242,9 +242,7 @@ def _deed(flag: Flag, by: str, reason: str) -> tuple[str, str]:
     by, reason = one_line(by), one_line(reason)
     for what, value in (("who does this", by), ("a reason", reason)):
         if not value:
-            raise ConfigurationError(
-                f"{flag.name} is not changed: {what} was not given", remedy="Say who and why: it is recorded"
-            )
+            raise not_given(what, f"{flag.name} is not changed: ")
     return by, reason
 
 

@@ -26,11 +26,20 @@ def login_name() -> str:
 
 
 def deed(command: Callable[..., None]) -> Callable[..., None]:
-    """Adds the options of whatever an operator does: `by`, `reason`, `as_json`."""
+    """Adds the options of whatever an operator does: `by`, `reason`, `as_json`. The deed itself refuses no reason."""
+    return _with_options(command, "Why; it is recorded and shown.  [required]")
+
+
+def deed_of_any_reason(command: Callable[..., None]) -> Callable[..., None]:
+    """Adds the options of a deed for which nobody has to say why."""
+    return _with_options(command, "Why; it is recorded and shown.")
+
+
+def _with_options(command: Callable[..., None], why: str) -> Callable[..., None]:
     for option in (
         json_option,
         click.option("--by", default=login_name, help="Who does this (default: your login name)."),
-        click.option("--reason", default="", help="Why; it is recorded and shown."),
+        click.option("--reason", default="", help=why),
     ):
         command = option(command)
     return command

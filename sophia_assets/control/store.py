@@ -245,7 +245,9 @@ class ControlStore:
             why = why.replace(str(self._url.password), "***")
         if "not a database" in why or "malformed" in why:
             return ConfigurationError(
-                f"{self.place} is not a control store: {why}", remedy="Move the file away; a new one is made by itself"
+                f"{self.place} is not a control store: {why}",
+                remedy="Restore it from a backup; else move it away, and a new one is made without users, audit trail "
+                "and circuits",
             )
         if "locked" in why or "lock timeout" in why:
             return ControlStoreUnavailable(

@@ -77,9 +77,10 @@ def check_settings(environment: Mapping[str, str], folder: Path) -> Iterator[Fin
 
 def check_together(settings: Settings) -> Iterator[Finding]:
     """Settings of which each is allowed, and which do not fit together."""
-    from sophia_assets.settings.profile import contradictions
+    from sophia_assets.settings.profile import contradictions, mixture
 
-    for found in contradictions(settings):
+    mixed = [mixture(settings.live_systems)] if settings.uses_sandbox and settings.live_systems else []
+    for found in [*contradictions(settings), *mixed]:
         make = _about.problem if found.is_refused else _about.warning
         yield make("together", found.message, found.remedy)
 
@@ -118,7 +119,8 @@ def _mistyped(environment: Mapping[str, str]) -> Iterator[Finding]:
             )
     if not found:
         count = sum(bool(environment.get(name)) for name in known)
-        yield _about.ok("names", f"{count} settings are set, and no name looks mistyped")
+        are_set = "1 setting is set" if count == 1 else f"{count} settings are set"
+        yield _about.ok("names", f"{are_set}, and no name looks mistyped")
 
 
 def _file_of_secrets(path: Path) -> Iterator[Finding]:

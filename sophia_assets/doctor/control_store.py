@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,8 +15,11 @@ from typing import TYPE_CHECKING
 from sophia_assets.control.schema import REVISION, VERSION_TABLE
 from sophia_assets.doctor.findings import Finding, Findings
 from sophia_assets.errors import SophiaError
+from sophia_assets.settings.access import CHECKPOINTS
 
 if TYPE_CHECKING:
+    from sophia_assets.access.audit_chain import Head
+    from sophia_assets.access.audit_keys import AuditKey
     from sophia_assets.control.store import ControlStore
     from sophia_assets.doctor.patient import Patient
 
@@ -37,7 +41,8 @@ class StoreState:
 
 
 def check_control(patient: Patient) -> Iterator[Finding]:
-    """The store itself, then the head of the audit trail in it."""
+    """Where checkpoints of the audit trail go; the store itself, then the head of the trail in it."""
+    yield from _checkpoint_folder(patient)
     state = patient.store()
     yield from state.findings
     if state.is_usable:
@@ -131,7 +136,7 @@ def _judged(revision: str | None, place: str) -> StoreState:
             "Update sophia-assets here, or point SOPHIA_CONTROL_URL at another store",
         )
     told = f"{place} is of an older version (migration {revision} of {REVISION})"
-    remedy = "Nothing need be done: the next command brings it up to date. Back it up first"
+    remedy = "Back it up; then the next command that opens it, such as `sophia flags list`, brings it up to date"
     return StoreState(False, (_about.warning(_STORE, told, remedy),))
 
 
@@ -177,3 +182,41 @@ def _audit_head(patient: Patient) -> Iterator[Finding]:
         yield _about.problem("audit trail", f"its last entry is not entry {head.seq}, which its head names", remedy)
     else:
         yield _about.ok("audit trail", f"{head.seq} entries; its head is sealed (`sophia audit verify` reads all)")
+        yield _checkpoints(head, keys.known if keys else {}, chain.checkpoints.folder)
+
+
+def _checkpoint_folder(patient: Patient) -> Iterator[Finding]:
+    """The folder that a setting names; the one in the home is the home's."""
+    folder = patient.settings.access.audit_checkpoints
+    if folder is None:
+        return
+    remedy = (
+        f"Make it, mount its disk, or correct {CHECKPOINTS}; else the next entry makes it anew, without what it held"
+    )
+    if not folder.is_dir():
+        why = "is no folder" if folder.exists() else "does not exist"
+        yield _about.problem("checkpoint folder", f"{CHECKPOINTS} is {folder}, which {why}", remedy)
+    elif not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        yield _about.problem(
+            "checkpoint folder", f"{folder} cannot be written by this user", f"Give it to them, or set {CHECKPOINTS}"
+        )
+    else:
+        yield _about.ok("checkpoint folder", f"{folder} can be written")
+
+
+def _checkpoints(head: Head, keys: Mapping[str, AuditKey], folder: Path) -> Finding:
+    """Whether as many checkpoints are there as the head knows of, and the newest of these is the one it knows."""
+    from sophia_assets.access.audit_testimony import read_testimony
+
+    testimony = read_testimony(folder / head.chain, head.chain, keys)
+    there, known = len(testimony.digests), head.checkpoints
+    if there < known:
+        told = f"{known} checkpoints of the audit trail were made, and {there} are in {folder}"
+    elif known and testimony.digests[known - 1] != head.checkpoint_digest:
+        told = f"checkpoint {known} in {folder} is not the one that the audit trail's head knows of"
+    elif testimony.problems:
+        told = testimony.problems[0]
+    else:
+        return _about.ok("checkpoints", f"{there} of the audit trail are in {folder}")
+    remedy = f"See whether {CHECKPOINTS} is right, and bring back what is missing; then run `sophia audit verify`"
+    return _about.problem("checkpoints", told, remedy)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sophia_assets.doctor.findings import Finding, Findings
 from sophia_assets.observability.freshness import Reading, State, length_in_words
 from sophia_assets.sources import registry
+from sophia_assets.warehouse.coercion import aware_utc
 
 if TYPE_CHECKING:
     from sophia_assets.doctor.patient import Patient
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 AREA = "freshness"
 _about = Findings(AREA)
 _NAMED = 3
+_FIRST = 'SELECT MIN(committed_at) AS "first_load" FROM "_sophia"."loads"'
 # Of several tables, and of one.
 _WORDS: dict[State, tuple[str, str]] = {
     "overdue": ("were not loaded for longer than they may be", "was not loaded for longer than it may be"),
@@ -65,6 +67,14 @@ def _stale(system: str, state: State, found: list[Reading]) -> Finding:
     return make(system, told, remedy)
 
 
+def _first_load(patient: Patient) -> datetime | None:
+    """When anything was loaded here for the first time (UTC); None where nothing was."""
+    warehouse = patient.services.warehouse
+    with warehouse.session():
+        [row] = warehouse.query(_FIRST).to_pylist()
+    return aware_utc(row["first_load"])
+
+
 def _briefing(patient: Patient) -> Iterator[Finding]:
     from sophia_assets.insight.archive import BriefingArchive
     from sophia_assets.observability.health import due_briefing
@@ -75,6 +85,9 @@ def _briefing(patient: Patient) -> Iterator[Finding]:
         yield _about.skipped("briefing", "no briefing is due yet")
     elif days and max(days) >= due[0]:
         yield _about.ok("briefing", f"the briefing of {max(days)} is there")
+    elif not days and (first := _first_load(patient)) and first > due[1]:
+        told = f"the first load was at {first:%Y-%m-%d %H:%M} UTC, after the newest briefing was due: none is due yet"
+        yield _about.skipped("briefing", told)
     else:
         newest = f"; the newest is of {max(days)}" if days else ""
         told = f"the briefing of {due[0]} was due at {due[1]:%Y-%m-%d %H:%M} UTC and is not there{newest}"

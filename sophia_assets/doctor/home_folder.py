@@ -6,17 +6,22 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from sophia_assets.doctor.findings import Finding, Findings
 from sophia_assets.doctor.patient import Patient
 from sophia_assets.errors import EncryptionError
+from sophia_assets.home import CompanyIdentity
+from sophia_assets.settings import Settings
 
 AREA = "home"
 _about = Findings(AREA)
 _MEGABYTE = 1024 * 1024
 _LEAST_ROOM, _LITTLE_ROOM = 500 * _MEGABYTE, 2048 * _MEGABYTE
 _LEAST_FILES = 1_000
+# One of these is in any home that was ever used.
+_SIGNS_OF_USE = ("company.json", "current.json", "warehouse.duckdb", "control.db", "dagster/history")
 _MOUNTS = Path("/proc/mounts")
 _NETWORK = (
     "nfs",
@@ -37,7 +42,7 @@ def check_home(patient: Patient) -> Iterator[Finding]:
     """Everything about the folder."""
     path = patient.home.path
     held = _nearest(path)
-    yield from _writing(path, held)
+    yield from _writing(path, held, patient.settings)
     yield from _room(held, _largest(patient))
     kind = file_system_of(held, _read(_MOUNTS))
     if kind in _NETWORK:
@@ -58,7 +63,8 @@ def _nearest(path: Path) -> Path:
     return path
 
 
-def _writing(path: Path, held: Path) -> Iterator[Finding]:
+def _writing(path: Path, held: Path, settings: Settings) -> Iterator[Finding]:
+    """`held` is the folder, or the nearest one above it."""
     remedy = "Set SOPHIA_HOME to a folder that this user can write, or give it to the user"
     if held == path and not path.is_dir():
         yield _about.problem("folder", f"{path} is no folder", remedy)
@@ -71,8 +77,14 @@ def _writing(path: Path, held: Path) -> Iterator[Finding]:
     if read_only or closed:
         why = "is mounted read-only" if read_only else "cannot be written by this user"
         yield _about.problem("folder", f"{closed[0] if closed and not read_only else held} {why}", remedy)
+    elif held != path and settings.environment.get("SOPHIA_HOME"):
+        see = "See whether SOPHIA_HOME is right, and whether its disk is mounted; if it is to be new, make the folder"
+        yield _about.problem("folder", f"SOPHIA_HOME is {path}, and this folder does not exist", see)
     elif held != path:
-        yield _about.ok("folder", f"{path} does not exist yet; the first run makes it")
+        yield _about.warning("folder", f"{path} does not exist yet", "Run `sophia run`, which makes it")
+    elif settings.warehouse == "duckdb" and not any((path / name).exists() for name in _SIGNS_OF_USE):
+        see = "Run `sophia run`, which fills it; if something is to be here, see whether SOPHIA_HOME is right"
+        yield _about.warning("folder", f"{path} holds nothing yet", see)
     else:
         yield _about.ok("folder", f"{path} can be written")
 
@@ -134,7 +146,30 @@ def _company(patient: Patient) -> Iterator[Finding]:
     elif company is None:
         yield _about.skipped("company", "nothing was run here yet", "Run `sophia run`")
     else:
-        yield _about.ok("company", f"it holds {company.name or 'a company'} ({company.key})")
+        yield from _held(patient.settings, company)
+
+
+def _held(settings: Settings, company: CompanyIdentity) -> Iterator[Finding]:
+    """The company that is held, and whether the settings mean the same one."""
+    told = f"it holds {company.name or 'a company'} ({company.key})"
+    meant = meant_company(settings, company)
+    if meant is None or company.is_same_company(meant):
+        yield _about.ok("company", told)
+        return
+    words = f"{told}, and with the settings as they are `sophia run` would read another one ({meant.key})"
+    see = "See SOPHIA_<SYSTEM>_MODE and SOPHIA_TIMEZONE; if they are right, `sophia run` opens a home of its own for it"
+    yield _about.warning("company", words, see)
+
+
+def meant_company(settings: Settings, held: CompanyIdentity) -> CompanyIdentity | None:
+    """The company that the settings would have read; None where they do not say which.
+
+    Which of several simulated ones is open was chosen when it was run, and is no matter of the settings.
+    """
+    if settings.uses_sandbox:
+        settled = replace(held, live=settings.live_systems, timezone=settings.timezone)
+        return settled if held.kind != "live" else replace(settled, kind="simulated", seed=settings.seed)
+    return CompanyIdentity("live", name=settings.company_name) if settings.live_systems else None
 
 
 def _run(patient: Patient) -> Iterator[Finding]:

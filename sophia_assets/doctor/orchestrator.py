@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sophia_assets.doctor.findings import Finding, Findings
+from sophia_assets.observability.freshness import length_in_words
 from sophia_assets.settings import PROJECT_ROOT
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 AREA = "dagster"
 SECONDS = 30.0
 _about = Findings(AREA)
-_LOADING = "`sophia ui` loads it, and names what is wrong with it"
 # A daemon notes that it lives every 30 s; three in a row are missing then.
 _DEAD_AFTER = timedelta(seconds=120)
 _MANY_WAITING = 20
@@ -70,7 +70,8 @@ def _examined(patient: Patient) -> Mapping[str, Any]:
 
 def judged(told: Mapping[str, Any], now: datetime, *, is_daemon_needed: bool) -> Iterator[Finding]:
     """What `orchestration.examination` told, as findings. Where no daemon is needed, one that is gone is a warning."""
-    yield _about.ok("instance", f"it opens ({told['storage']}); {_LOADING}")
+    words = "its record of runs opens; whether its jobs and schedules load is not tried here: `sophia ui` does that"
+    yield _about.ok("instance", words)
     for name, (current, head) in told["revisions"].items():
         if current != head:
             words = f"its {name} storage is at migration {current} of {head}"
@@ -98,7 +99,10 @@ def _daemons(daemons: Mapping[str, Any], now: datetime, *, is_daemon_needed: boo
     }
     if len(dead) == len(daemons):
         last = max(moment for moment in dead.values() if moment)
-        yield make("daemon", f"the daemon is not running: its last heartbeat was at {last:%Y-%m-%d %H:%M} UTC", remedy)
+        words = (
+            f"the daemon ran here and is not running now: no sign of it since its last heartbeat, {_since(last, now)}"
+        )
+        yield make("daemon", words, remedy)
         return
     if dead:
         words = f"parts of the daemon do not run: {_some(list(dead))}"
@@ -135,6 +139,13 @@ def _instigators(instigators: list[Mapping[str, Any]]) -> Iterator[Finding]:
             yield _about.warning("schedules and sensors", words, "See the tick in the UI: Automation")
     if not off and instigators:
         yield _about.ok("schedules and sensors", f"none of {len(instigators)} is switched off")
+
+
+def _since(moment: datetime, now: datetime) -> str:
+    """Such as `2026-11-20 07:00 UTC (60 minutes ago)`."""
+    minutes = (now - moment) // timedelta(minutes=1)
+    ago = f"{minutes} minutes" if minutes < 180 else length_in_words(now - moment)
+    return f"{moment:%Y-%m-%d %H:%M} UTC ({ago} ago)"
 
 
 def _some(names: list[str]) -> str:

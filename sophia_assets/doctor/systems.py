@@ -29,6 +29,7 @@ from sophia_assets.sources.permissions import Budget, Permission, Remark, TellsP
 
 if TYPE_CHECKING:
     from sophia_assets.doctor.patient import Patient
+    from sophia_assets.settings import Settings
 
 # Two tries, since one answer that is lost says nothing yet.
 PATIENCE = RetryPolicy(
@@ -62,9 +63,21 @@ def check_system(patient: Patient, system: str) -> Iterator[Finding]:
     if system not in patient.services.connected:
         yield about.skipped("mode", f"this home's company does not use {name}")
         return
+    yield from unused(patient.settings, system)
     yield from _switches(patient, about, system)
     yield from _last_read(patient, about, system)
     yield from _network(patient, about, system, name)
+
+
+def unused(settings: Settings, system: str) -> Iterator[Finding]:
+    """The account of a system that is set, and which is not read since the sandbox is."""
+    given = [name for name in registry.settings_of(system).names if settings.environment.get(name)]
+    if given and settings.is_sandboxed(system):
+        mode = f"SOPHIA_{system.upper()}_MODE"
+        are, it, them = ("is", "it is", "it") if len(given) == 1 else ("are", "they are", "them")
+        told = f"{', '.join(given)} {are} set, and {mode} is sandbox, so {it} not used"
+        remedy = f"Set {mode}=live to have the real account read, or unset {them}"
+        yield Findings(system).warning("mode", told, remedy)
 
 
 def _switches(patient: Patient, about: Findings, system: str) -> Iterator[Finding]:
@@ -137,6 +150,8 @@ def _network(patient: Patient, about: Findings, system: str, name: str) -> Itera
         told = f"{name} is the sandbox's, which is not running; `sophia run` starts it by itself"
         yield about.skipped("connection", told, "Run `sophia sandbox up` beside this to have it asked")
         return
+    if patient.settings.is_sandboxed(system):
+        name = f"{name} in the sandbox"
     try:
         settings = patient.services.connections.settings_of(system)
     except (ConfigurationError, ConnectionFailed) as error:

@@ -35,13 +35,16 @@ def title(area: str) -> str:
 
 
 def closing(report: Report) -> str:
-    """Such as `3 problems, 2 warnings; 41 findings in 4.2 s`."""
+    """Such as `3 problems, 2 warnings; 41 checks in 4.2 s`. All is well only where there is no warning either."""
     counts = report.counts
     said = [_number(counts[each.value], each.value) for each in (Standing.PROBLEM, Standing.WARNING)]
     skipped = f", {counts[Standing.SKIPPED]} skipped" if counts[Standing.SKIPPED] else ""
     checks = _number(len(report.findings), "check")
-    lead = "All is well: no problem" if report.is_well else said[0]
-    return f"{lead}, {said[1]}; {checks}{skipped} in {report.seconds:.1f} s"
+    if not counts[Standing.PROBLEM]:
+        said[0] = "No problem"
+    if report.is_well and not counts[Standing.WARNING]:
+        said = ["All is well: no problem", "no warning"]
+    return f"{', '.join(said)}; {checks}{skipped} in {report.seconds:.1f} s"
 
 
 def _told(finding: Finding) -> Iterator[str]:

@@ -14,6 +14,9 @@ from typing import Any
 LONGEST_DAYS = 400
 """The longest time over which they are looked at: so long day figures are kept by default."""
 
+LEAST_EVENTS = 20
+"""From so many events on an objective is judged: of fewer, one more or less would change everything."""
+
 
 class Unit(StrEnum):
     """What a value counts in."""
@@ -44,7 +47,8 @@ class Objective:
 class Judged:
     """An objective as it was kept in a span of time, for one `subject` (a system, a cache, a principle) or for all.
 
-    `value` None: nothing was counted, so nothing is known. `count` is what the value rests on. `budget_used` is the
+    `value` None: nothing was counted, so nothing is known. `count` is what the value rests on; where that is less than
+    `LEAST_EVENTS`, `is_met` is None. `width` is that of the bucket in which a percentile lies. `budget_used` is the
     share of what the objective allows to go wrong that has gone wrong: 1 is all of it; None where that is not known,
     nothing is promised, or nothing may go wrong and something has.
     """
@@ -56,6 +60,7 @@ class Judged:
     is_met: bool | None
     budget_used: float | None
     note: str = ""
+    width: float | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The finding as plain values."""
@@ -153,19 +158,35 @@ def judged_share(objective: Objective, good: float, all_of_them: float, subject:
     allowed = 1 - objective.target if objective.is_floor else objective.target
     # Shares are made of counts: what differs by less than one of them is a matter of binary fractions.
     is_met = wrong <= allowed + 0.5e-9
+    # Where nothing may go wrong and something has, more events change nothing.
+    if count < LEAST_EVENTS and not allowed <= 0 < wrong:
+        return Judged(objective, subject, value, count, None, None, _too_few(note, count))
     return Judged(objective, subject, value, count, is_met, used(wrong, allowed), note)
 
 
 def judged_seconds(
-    objective: Objective, value: float | None, count: int, slower: float, subject: str = "", note: str = ""
+    objective: Objective,
+    value: float | None,
+    count: int,
+    slower: float,
+    subject: str = "",
+    note: str = "",
+    width: float | None = None,
 ) -> Judged:
-    """Judges a percentile. `slower` is the share of all that took longer than the target."""
+    """Judges a percentile. `slower` is the share of all that took longer than the target, `width` is the bucket's."""
     if value is None or not count:
         return Judged(objective, subject, None, 0, None, None, note)
     if objective.target is None:
-        return Judged(objective, subject, value, count, None, None, note)
+        return Judged(objective, subject, value, count, None, None, note, width)
+    if count < LEAST_EVENTS:
+        return Judged(objective, subject, value, count, None, None, _too_few(note, count), width)
     budget_used = used(slower, 1 - objective.share)
-    return Judged(objective, subject, value, count, value <= objective.target, budget_used, note)
+    return Judged(objective, subject, value, count, value <= objective.target, budget_used, note, width)
+
+
+def _too_few(note: str, count: int) -> str:
+    told = f"{count} of at least {LEAST_EVENTS}: too few to judge"
+    return f"{note}; {told}" if note else told
 
 
 def used(wrong: float, allowed: float) -> float | None:

@@ -231,7 +231,19 @@ def _percentiles(
     longest = max(bound for bound in buckets if bound != inf)
     note = f"longer than {longest:g} s" if value is not None and value >= longest and buckets.get(inf) else ""
     slower = slower_than(buckets, objective.target) if objective.target is not None else 0.0
-    return [judged_seconds(objective, value, round(sum(buckets.values())), slower, subject, note)]
+    return [
+        judged_seconds(objective, value, round(sum(buckets.values())), slower, subject, note, _width(buckets, value))
+    ]
+
+
+def _width(buckets: Mapping[float, float], value: float | None) -> float | None:
+    """How wide the bucket is in which a percentile lies; None beyond the last bound, and where there is none."""
+    lower = 0.0
+    for bound in sorted(buckets):
+        if value is not None and value <= bound < inf:
+            return bound - lower
+        lower = bound
+    return None
 
 
 def _checks(counted: Counted) -> Judged:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sophia_assets.control.operating import json_option, opened_services
-from sophia_assets.observability.objectives import LONGEST_DAYS
+from sophia_assets.observability.objectives import LEAST_EVENTS, LONGEST_DAYS
 
 if TYPE_CHECKING:
     from sophia_assets.observability.objectives import Judged
@@ -55,11 +55,21 @@ def _line(found: Judged) -> str:
 
 
 def _rest(report: ServiceReport) -> list[str]:
+    from sophia_assets.observability.slo_wording import is_too_few
+
     weeks = ", ".join(f"{week} {number:,}" for week, number in report.users.weeks)
     lines = ["", f"Active users: {report.users.total:,}" + (f" (by week: {weeks})" if weeks else "")]
     lines += [note for note in (report.users.note, *report.notes) if note]
     unknown = sum(each.value is None for each in report.findings)
+    if unknown == len(report.findings):
+        return [*lines, "Nothing was measured in this time."]
     if unknown:
         lines.append(f"{unknown} of {len(report.findings)} are not known: nothing was counted for them in this time.")
+    few = sum(is_too_few(each) for each in report.findings)
+    if few:
+        lines.append(f"{few} not judged: fewer than {LEAST_EVENTS} were counted, too few to judge.")
+    judged = sum(each.is_met is not None for each in report.findings)
+    if not judged:
+        return lines
     missed = len(report.missed)
-    return [*lines, f"{missed} not kept." if missed else "None of those that are known is missed."]
+    return [*lines, f"{missed} of {judged} that were judged not kept." if missed else f"All {judged} judged are kept."]

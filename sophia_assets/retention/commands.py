@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sophia_assets.control.operating import deed, json_option, opened_services
+from sophia_assets.control.operating import deed_of_any_reason, json_option, opened_services
 from sophia_assets.errors import SophiaError
 from sophia_assets.retention.rules import NAMES, rule
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from sophia_assets.services import Services
 
 _ONLY = click.option("--only", "names", multiple=True, metavar="WHAT", help="Only this rule; may be repeated.")
+#: What lies in one file with others has no size of its own.
+_SHARED = {"control store": ("measures", "deliveries", "flag_changes", "audit"), "warehouse": ("ledger", "history")}
 _OF_DAGSTER = frozenset({"run_logs", "runs", "skipped_ticks", "ticks"})
 
 
@@ -35,22 +37,24 @@ def show(names: tuple[str, ...], as_json: bool) -> None:
     """What is kept for how long, since when, how much it takes, and what would be removed now."""
     from sophia_assets.retention.applying import look
 
-    with opened_services() as services, _keepers(services, names, "", "") as keepers:
-        told = look(keepers, services.settings.retention, _now(services))
-    _print(told, as_json)
+    with opened_services() as services:
+        now = _now(services)
+        with _keepers(services, names, "", "") as keepers:
+            told = look(keepers, services.settings.retention, now)
+    _print(told, as_json, "Too old now")
 
 
 @retention.command("apply")
 @_ONLY
 @click.option("--dry-run", is_flag=True, help="Only show what would be removed.")
-@deed
+@deed_of_any_reason
 def apply(names: tuple[str, ...], dry_run: bool, reason: str, by: str, as_json: bool) -> None:
     """Remove what is too old now, instead of at night; recorded with who did it and why."""
     from sophia_assets.retention.applying import look, run
 
     with opened_services() as services, _keepers(services, names, by, reason or "by hand") as keepers:
         if dry_run:
-            _print(look(keepers, services.settings.retention, _now(services)), as_json)
+            _print(look(keepers, services.settings.retention, _now(services)), as_json, "Would be removed")
             return
         outcomes = run(services, keepers, by=by, reason=reason or "by hand", seconds=3600.0)
     _tell(outcomes, as_json)
@@ -63,14 +67,10 @@ def apply(names: tuple[str, ...], dry_run: bool, reason: str, by: str, as_json: 
 
 
 def _now(services: Services) -> datetime:
-    """What would be taken for now; where the control store cannot be read, its keepers say so."""
+    """What would be taken for now. Raises where the control store cannot be read: most records lie there."""
     from sophia_assets.retention.clock import believed
 
-    now = datetime.now(UTC)
-    try:
-        return believed(services.control, now)
-    except SophiaError:
-        return now
+    return believed(services.control, datetime.now(UTC))
 
 
 @contextmanager
@@ -97,7 +97,7 @@ def _keepers(services: Services, names: tuple[str, ...], by: str, reason: str) -
         yield chosen([*dagster_keepers(instance, services.control), *others], names)
 
 
-def _print(standings: list[Standing], as_json: bool) -> None:
+def _print(standings: list[Standing], as_json: bool, due: str) -> None:
     if as_json:
         rows = [
             {
@@ -115,20 +115,31 @@ def _print(standings: list[Standing], as_json: bool) -> None:
         ]
         click.echo(json.dumps(rows, indent=1, ensure_ascii=False))
         return
-    width = max(len(name) for name in NAMES)
+    click.echo(_row("Rule", "Kept for", "Records", "Oldest (UTC)", "On disk", due))
     for each in standings:
-        click.echo(f"{each.name:<{width}}  {_in_words(each)}")
+        click.echo(_in_words(each))
+        click.echo(f"    {rule(each.name).what}")
+    for store, names in _SHARED.items():
+        size = max((each.held.size or 0 for each in standings if each.name in names and each.held), default=0)
+        if size:
+            told = ", ".join(each.name for each in standings if each.name in names)
+            click.echo(f"The whole {store} takes {size / 1e6:,.1f} MB; in it: {told}.")
+
+
+def _row(*cells: str) -> str:
+    name, kept, count, since, size, due = cells
+    return f"{name:<{max(map(len, NAMES))}}  {kept:>10}  {count:>10}  {since:>12}  {size:>12}  {due:>16}"
 
 
 def _in_words(standing: Standing) -> str:
     kept = f"{standing.days:,} days" if standing.days else "for ever"
-    if standing.held is None:
-        return f"kept {kept}; cannot be read: {standing.problem}"
     held = standing.held
-    since = f" since {held.since:%Y-%m-%d}" if held.since else ""
-    size = f", {held.size / 1e6:,.1f} MB" if held.size else ""
-    due = f"; {held.due:,} would be removed" if held.due else ""
-    return f"kept {kept}; {held.count:,}{since}{size}{due}"
+    if held is None:
+        return f"{_row(standing.name, kept, '', '', '', '').rstrip()}  cannot be read: {standing.problem}"
+    since = f"{held.since:%Y-%m-%d}" if held.since else "\u2013"
+    is_shared = any(standing.name in names for names in _SHARED.values())
+    size = f"{held.size / 1e6:,.1f} MB" if held.size and not is_shared else "\u2013"
+    return _row(standing.name, kept, f"{held.count:,}", since, size, f"{held.due:,}")
 
 
 def _tell(outcomes: list[Outcome], as_json: bool) -> None:

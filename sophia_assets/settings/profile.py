@@ -6,13 +6,14 @@ something can be reached (`doctor`), or the check of a single setting.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from sophia_assets.errors import ConfigurationError
 from sophia_assets.settings.dagster import CONFIG, POSTGRES_URL, read_config
+from sophia_assets.sources import registry
 
 if TYPE_CHECKING:
     from sophia_assets.settings import Settings
@@ -46,6 +47,17 @@ def refuse_contradictions(settings: Settings) -> None:
     for found in contradictions(settings):
         if found.is_refused:
             raise ConfigurationError(found.message, remedy=found.remedy)
+
+
+def mixture(live: Sequence[str]) -> Contradiction:
+    """What is so where these systems are live, and the rest is read from the sandbox."""
+    names = ", ".join(registry.display_name(system) for system in live)
+    are = "is" if len(live) == 1 else "are"
+    return Contradiction(
+        f"{names} {are} live and the rest is the sandbox, so this briefing mixes two companies",
+        "Set SOPHIA_<SYSTEM>_MODE=live or off for the others",
+        is_refused=False,
+    )
 
 
 def launcher_elsewhere(config: Mapping[str, Any]) -> str | None:

@@ -120,7 +120,11 @@ DATA_REACHES = _gauge(
 )
 FRESHNESS = _gauge("sophia_data_freshness_seconds", "The age of a table's last load", "source", "table")
 FRESHNESS_LIMIT = _gauge(
-    "sophia_data_freshness_limit_seconds", "How old it may grow by its policy", "source", "table", "level"
+    "sophia_data_freshness_limit_seconds",
+    "How old a table's last load may grow by its policy",
+    "source",
+    "table",
+    "level",
 )
 # Whether the data is right.
 VALIDATION_FAILURES = _counter(
@@ -132,7 +136,9 @@ HELD_BACK = _gauge("sophia_tables_held_back", "Tables that are held back by a fa
 CACHE_REQUESTS = _counter(
     "sophia_cache_requests_total", "What was asked of a cache, and whether it was there", "cache", "outcome"
 )
-CACHE_HIT_RATE = _gauge("sophia_cache_hit_rate", "The share that was found, of all that was ever asked", "cache")
+CACHE_HIT_RATE = _gauge(
+    "sophia_cache_hit_rate", "The share of all that was ever asked of a cache that was there", "cache"
+)
 # Language models.
 LLM_SECONDS = _histogram(
     "sophia_llm_response_seconds",
@@ -142,8 +148,10 @@ LLM_SECONDS = _histogram(
     "model",
 )
 LLM_CALLS = _counter("sophia_llm_calls_total", "Calls to language models by how they ended", "provider", "outcome")
-LLM_TOKENS = _counter("sophia_llm_tokens_total", "Tokens that were used", "provider", "model", "direction")
-LLM_COST = _counter("sophia_llm_cost_usd_total", "What calls cost, in US dollars", "provider", "model")
+LLM_TOKENS = _counter("sophia_llm_tokens_total", "Tokens that language models used", "provider", "model", "direction")
+LLM_COST = _counter(
+    "sophia_llm_cost_usd_total", "What calls to language models cost, in US dollars", "provider", "model"
+)
 LLM_BUDGET_USED = _gauge("sophia_llm_budget_used_ratio", "The share of today's budget that is spent or reserved")
 LLM_REFUSED_BY_BUDGET = _counter("sophia_llm_budget_refusals_total", "Calls that the day's budget did not cover")
 # Writing and reading briefings.
@@ -188,8 +196,10 @@ RUNS_LOST = _gauge(
 )
 RUN_AGE = _gauge("sophia_run_age_seconds", "The age of the oldest run that waits or is at work", "job", "status")
 TICK_AGE = _gauge("sophia_tick_age_seconds", "Time since a sensor or schedule was last looked at", "instigator")
-TICK_SECONDS = _gauge("sophia_tick_duration_seconds", "How long its last look took", "instigator")
-TICK_FAILED = _gauge("sophia_tick_failed", "1 where its last look failed", "instigator")
+TICK_SECONDS = _gauge(
+    "sophia_tick_duration_seconds", "How long the last look of a sensor or schedule took", "instigator"
+)
+TICK_FAILED = _gauge("sophia_tick_failed", "1 where the last look of a sensor or schedule failed", "instigator")
 HEARTBEAT_AGE = _gauge(
     "sophia_daemon_heartbeat_age_seconds", "Time since a daemon of Dagster's last gave a sign", "daemon"
 )
@@ -204,8 +214,12 @@ RETENTION_REMOVED = _counter("sophia_retention_removed_total", "Old records that
 BUILD = _gauge("sophia_build_info", "1, with the version that runs", "version", "dagster", "python")
 # The exporter itself.
 COLLECTOR_UP = _gauge("sophia_exporter_collector_up", "1 where a part of the figures could be read", "collector")
-COLLECTOR_SECONDS = _gauge("sophia_exporter_collector_seconds", "How long that took the last time", "collector")
-COLLECTOR_AGE = _gauge("sophia_exporter_collector_age_seconds", "How old what is shown of it is", "collector")
+COLLECTOR_SECONDS = _gauge(
+    "sophia_exporter_collector_seconds", "How long reading a part of the figures took", "collector"
+)
+COLLECTOR_AGE = _gauge(
+    "sophia_exporter_collector_age_seconds", "How old what is shown of a part of the figures is", "collector"
+)
 # The web process.
 HTTP_REQUESTS = _counter(
     "sophia_http_requests_total", "Requests by route and class of status", "route", "status", origin=Origin.SERVED

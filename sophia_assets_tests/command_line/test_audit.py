@@ -112,3 +112,26 @@ def test_a_lost_key_is_told(used: Sophia) -> None:
 def test_a_deed_needs_a_reason(used: Sophia, command: str) -> None:
     more = ("--before", "2026-01-01") if command == "archive" else ()
     refused(used("audit", command, *more), 2, "a reason was not given")
+
+
+def test_what_looks_like_a_secret_is_masked_where_it_is_shown_and_stays_in_the_trail(used: Sophia) -> None:
+    why = "my password is hunter22, token=abcdef99 for eve@corp.example, sk-1234567890abcdef"
+    used("flags", "set", "gong.rollout", "10", "--by", "root", "--reason", why)
+
+    for shown in (used("audit", "tail").output, used("audit", "tail", "--json").output):
+        assert not any(secret in shown for secret in ("hunter22", "abcdef99", "eve@corp", "sk-1234"))
+        assert "[secret]" in shown and "[e-mail]" in shown and "asked for" in shown
+    assert "is whole" in used("audit", "verify").output
+    with sqlite3.connect(used.base_home / "control.db") as connection:
+        stored = str(connection.execute("SELECT * FROM audit WHERE action = 'flag.set'").fetchall())
+    connection.close()
+    assert "hunter22" in stored and "eve@corp.example" in stored
+
+
+def test_a_reason_that_was_left_out_is_asked_for_by_its_option(used: Sophia) -> None:
+    for command in (("audit", "renew-key"), ("flags", "set", "gong.rollout", "5"), ("circuit", "open", "gong")):
+        refused(used(*command), 2, "a reason was not given. Add --reason WHY")
+        assert "[required]" in used(*command[:2], "--help").output
+    refused(used("users", "disable", "ada"), 2, "a reason was not given. Add --reason WHY")
+    refused(used("users", "disable", "ada", "--reason", "x", "--by", " "), 2, "who does this was not given. Add --by")
+    assert "[required]" not in used("retention", "apply", "--help").output

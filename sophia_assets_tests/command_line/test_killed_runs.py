@@ -122,16 +122,21 @@ def test_a_run_after_killed_ones_ends_with_the_rows_of_a_run_never_killed(folder
     assert not home.sandbox_file.exists()
 
 
-def test_a_run_that_is_interrupted_stops_what_it_started(folder: Path) -> None:
-    home = Home(folder / "interrupted")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("line_start", ["Reading HubSpot", "Building models"])
+def test_a_run_that_is_interrupted_says_so_and_stops_what_it_started(
+    folder: Path, number: signal.Signals, code: int, line_start: str
+) -> None:
+    home = Home(folder / f"interrupted-{number}-{line_start[:5]}")
     with start(home) as process:
         assert process.stderr
-        next(line for line in process.stderr if line.startswith("Reading HubSpot"))
+        next(line for line in process.stderr if line.startswith(line_start))
         children = psutil.Process(process.pid).children(recursive=True)
         assert children, "the sandbox runs beside it"
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         _, errors = process.communicate(timeout=60)
-    assert process.returncode != 0
-    assert "Traceback" not in errors
+    assert process.returncode == code, errors
+    assert "Traceback" not in errors and "could not be written" not in errors
+    assert errors.endswith("Interrupted. The data is as it was; the next run goes on from there.\n")
     _, left = psutil.wait_procs(children, timeout=30)
     assert left == []

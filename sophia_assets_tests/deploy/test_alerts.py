@@ -258,6 +258,39 @@ def test_prometheus_takes_the_rules_and_its_configuration(tmp_path: Path) -> Non
     promtool("check", "config", "--lint-fatal", str(config))
 
 
+@needs_promtool
+@pytest.mark.parametrize(
+    ("where", "targets"), [("With compose.yaml", "127.0.0.1:443"), ("On Kubernetes", "sophia-web-pods")]
+)
+def test_prometheus_takes_the_jobs_that_are_written_for_other_places(tmp_path: Path, where: str, targets: str) -> None:
+    text = (files.PROMETHEUS / "prometheus.yaml").read_text()
+    _, _, behind = text.partition(f"  # {where}")
+    block = re.findall(r"(?m)^  # (- job_name: .*|  .*)$", behind.partition("\n\n")[0])
+    token = tmp_path / "sophia-web.token"
+    token.write_text("token")
+    jobs = yaml.safe_load("\n".join(block).replace("/etc/prometheus/sophia-web.token", str(token)))
+    assert targets in str(jobs[-1])
+    content = yaml.safe_load(text) | {"rule_files": []}
+    replaced = {job["job_name"] for job in jobs}
+    content["scrape_configs"] = [job for job in content["scrape_configs"] if job["job_name"] not in replaced] + jobs
+    path = tmp_path / "prometheus.yaml"
+    path.write_text(yaml.safe_dump(content))
+
+    promtool("check", "config", "--lint-fatal", str(path))
+
+
+def test_no_panel_draws_a_count_or_money_by_the_scale_of_something_else() -> None:
+    panels = {panel["title"]: panel for panel in files.panels()}
+    for title, unit in (
+        ("Tokens and cost", "currencyUSD"),
+        ("How long requests take, and how many wait", "short"),
+    ):
+        [override] = panels[title]["fieldConfig"]["overrides"]
+        assert override["matcher"] == {"id": "byFrameRefID", "options": "B"}, title
+        assert "B" in {target["refId"] for target in panels[title]["targets"]}, title
+        assert {"id": "unit", "value": unit} in override["properties"], title
+
+
 def test_the_web_is_scraped_with_a_token_from_a_file_and_no_secret_is_committed() -> None:
     content = yaml.safe_load((files.PROMETHEUS / "prometheus.yaml").read_text())
     jobs = {job["job_name"]: job for job in content["scrape_configs"]}

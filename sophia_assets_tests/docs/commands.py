@@ -69,6 +69,16 @@ def unknown_in_call(arguments: list[str]) -> str:
     return ""
 
 
+def wants_reason(arguments: list[str]) -> bool:
+    """Whether a call changes something that the command asks the reason for; a command's bare name is a mention."""
+    command: click.Command = main
+    rest = list(arguments)
+    while isinstance(command, click.Group) and rest and rest[0] in command.commands:
+        command = command.commands[rest.pop(0)]
+    is_group = isinstance(command, click.Group)
+    return bool(rest) and "--dry-run" not in rest and not is_group and "--reason" in _options(command)
+
+
 def _options(command: click.Command) -> set[str]:
     context = click.Context(command, info_name="sophia", help_option_names=["-h", "--help"])
     return {name for each in command.get_params(context) for name in (*each.opts, *each.secondary_opts)}

@@ -59,6 +59,18 @@ def test_commands_of_sophia_exist_with_their_options(page: Page) -> None:
 
 
 @every_page
+def test_commands_that_want_a_reason_are_shown_with_one(page: Page) -> None:
+    lacking = [
+        text
+        for text in (*page.inline_code, *(line.command for line in lines(page)))
+        for call in commands.sophia_calls(text)
+        if commands.wants_reason(call) and "--reason" not in call
+    ]
+
+    assert not lacking
+
+
+@every_page
 def test_make_targets_modules_and_files_that_commands_name_exist(page: Page) -> None:
     targets = commands.known_targets()
     made_by_reader = set(re.findall(r"(?m)^New file `([^`]+)`:$", page.text))

@@ -200,6 +200,19 @@ def _live(place: Place) -> None:
 def _no_briefing(place: Place) -> None:
     _live(place)
     shutil.rmtree(place.home.briefings)
+    with duckdb.connect(str(place.home.warehouse_file)) as connection:
+        connection.execute("UPDATE _sophia.loads SET committed_at = committed_at - INTERVAL 30 DAY")
+
+
+def _lost_checkpoints(place: Place) -> None:
+    [series] = place.home.path.glob("audit/*/checkpoints.jsonl")
+    series.write_bytes(b"")
+    place.environment["SOPHIA_AUDIT_CHECKPOINTS"] = str(place.home.path / "audit")
+
+
+def _no_checkpoint_folder(place: Place) -> None:
+    (place.home.path / "audit").rename(place.folder / "moved")
+    place.environment["SOPHIA_AUDIT_CHECKPOINTS"] = str(place.home.path / "audit")
 
 
 def _dagster(change: Callable[..., None]) -> Plant:
@@ -341,6 +354,10 @@ CASES = (
          ("changed from outside",), ("sophia audit verify",)),
     Case("control: last audit entry deleted", _sql("DELETE FROM audit WHERE seq = (SELECT MAX(seq) FROM audit)"),
          "control", "audit trail", ("its last entry is not",), ("sophia audit verify",)),
+    Case("control: checkpoints lost", stored(_lost_checkpoints), "control", "checkpoints", ("were made, and 0 are in",),
+         ("SOPHIA_AUDIT_CHECKPOINTS",)),
+    Case("control: no folder for checkpoints", stored(_no_checkpoint_folder), "control", "checkpoint folder",
+         ("does not exist",), ("SOPHIA_AUDIT_CHECKPOINTS",), consequences=_STORES),
     Case("warehouse: locked by another process", _process(_HOLDS_LOCK), "warehouse", "file",
          ("in use by process",), ("Wait for it",)),
     Case("warehouse: held open by another program", _process(_HOLDS_FILE), "warehouse", "file",
@@ -357,7 +374,7 @@ CASES = (
     Case("freshness: the briefing is missing", stored(_no_briefing), "freshness", "briefing", ("is not there",),
          ("sophia run --date",)),
     Case("dagster: the daemon stopped", both(stored(_live), _dagster(_heartbeats(timedelta(hours=2)))), "dagster",
-         "daemon", ("is not running", "last heartbeat"), ("Start it",), consequences=("freshness",)),
+         "daemon", ("is not running", "since its last heartbeat", "(12"), ("Start it",), consequences=("freshness",)),
     Case("dagster: a run whose process is gone", _dagster(_lost_run), "dagster", "runs", ("their process is gone",),
          ("Terminate",)),
     Case("dagster: damaged storage", both(_dagster(_heartbeats(timedelta())), stored(_damaged_runs)), "dagster",

@@ -21,8 +21,9 @@ from sophia_assets.access.principal import Principal
 from sophia_assets.cli import main
 from sophia_assets.control.schema import published
 from sophia_assets.home import Home
-from sophia_assets.observability.objectives import Judged
+from sophia_assets.observability.objectives import LEAST_EVENTS, QUESTION_LATENCY, Judged, judged_seconds
 from sophia_assets.observability.slo import ServiceReport, quantile, read_service, slower_than
+from sophia_assets.observability.slo_wording import budget_text, kept_text, value_text
 from sophia_assets.services import Services
 from sophia_assets.sources import registry
 from sophia_assets.telemetry import series
@@ -124,7 +125,7 @@ def test_caches_checks_models_and_principles_are_told(services: Services) -> Non
         series.VALIDATIONS.add(400, source="gong"),
         series.VALIDATION_FAILURES.add(2, source="gong", table="calls", severity="error"),
         series.VALIDATION_FAILURES.add(50, source="gong", table="calls", severity="warn"),
-        *(series.LLM_SECONDS.observe(wait, provider="openai", model="m") for wait in (1.0, 2.0, 4.0, 25.0)),
+        *(series.LLM_SECONDS.observe(wait, provider="openai", model="m") for wait in (1.0, 2.0, 4.0, 25.0) * 5),
         series.LLM_SECONDS.observe(0.3, provider="offline", model="offline"),
         series.LLM_COST.add(1.25, provider="openai", model="m"),
         series.PRINCIPLES.add(9, principle="accurate", outcome="passed"),
@@ -138,12 +139,12 @@ def test_caches_checks_models_and_principles_are_told(services: Services) -> Non
     assert (facts.value, facts.is_met, found(report, "cache_hits", "model_answer").value) == (0.0, None, None)
     assert found(report, "validation_errors").value == 0.005
     model = found(report, "model_latency", "openai")
-    assert model.count == 4 and model.value == pytest.approx(20 + (30 - 20) * 0.8) and model.is_met is False
+    assert model.count == 20 and model.value == pytest.approx(20 + (30 - 20) * 0.8) and model.is_met is False
     cost = found(report, "model_cost")
-    assert (cost.value, cost.count, cost.objective.target, cost.budget_used) == (1.25, 4, 10.0, 0.125)
+    assert (cost.value, cost.count, cost.objective.target, cost.budget_used) == (1.25, 20, 10.0, 0.125)
     accurate, privacy = found(report, "compliance", "accurate"), found(report, "compliance", "privacy")
-    assert (accurate.value, accurate.is_met, accurate.budget_used) == (1.0, True, 0.0)
-    assert (privacy.value, privacy.is_met, privacy.budget_used) == (0.9, False, None)
+    assert (accurate.value, accurate.is_met, accurate.budget_used) == (1.0, None, None), "ten reviews are too few"
+    assert (privacy.value, privacy.is_met, privacy.budget_used) == (0.9, False, None), "one is too many"
     assert found(report, "compliance", "actionable").is_met is None
 
 
@@ -168,7 +169,8 @@ def test_briefings_are_in_time_on_working_days_since_the_first_one(services: Ser
     report = read_service(services, days=30, now=NOW)
     punctual = found(report, "punctuality")
     # Due on the 16th to 20th and the 23rd; in time on the 16th, 17th and 23rd, late on the 18th.
-    assert (punctual.value, punctual.count, punctual.note) == (0.5, 6, "1 late") and report.notes
+    assert (punctual.value, punctual.count, punctual.is_met) == (0.5, 6, None) and report.notes
+    assert punctual.note == "1 late; 6 of at least 20: too few to judge"
     before = read_service(services, days=1, now=NOW.replace(hour=6, minute=29))
     assert found(before, "punctuality").value is None
 
@@ -203,7 +205,7 @@ def test_a_percentile_lies_in_the_bucket_of_the_exact_one(values: list[float], s
 
 
 def test_a_percentile_beyond_the_last_bound_is_said_to_be_longer(services: Services) -> None:
-    tell(services, *[series.QUESTION_SECONDS.observe(60.0, channel="page") for _ in range(10)])
+    tell(services, *[series.QUESTION_SECONDS.observe(60.0, channel="page") for _ in range(20)])
     latency = found(read_service(services, days=1, now=NOW), "question_latency")
     assert latency.value == 10.0 and latency.note == "longer than 10 s" and latency.is_met is False
     assert quantile({}, 0.5) is None and quantile({inf: 0.0}, 0.5) is None
@@ -243,12 +245,16 @@ def _sophia(home: Path, *words: str) -> Any:
 
 
 def test_the_command_prints_a_table_and_stable_json(services: Services, tmp_path: Path) -> None:
-    failed = series.FETCH_ERRORS.add(source="gong", kind="source")
-    services.recorder.record(series.FETCHES.add(3, source="gong"), failed)
+    failed = series.FETCH_ERRORS.add(10, source="gong", kind="source")
+    services.recorder.record(series.FETCHES.add(30, source="gong"), failed)
     services.recorder.flush()
     shown = _sophia(tmp_path)
     assert shown.exit_code == 0, shown.output
-    assert "Availability: Gong" in shown.stdout and "66.67 %" in shown.stdout and "1 not kept." in shown.stdout
+    assert (
+        "Availability: Gong" in shown.stdout
+        and "66.67 %" in shown.stdout
+        and "1 of 1 that were judged not kept." in shown.stdout
+    )
     assert max(map(len, shown.stdout.splitlines())) <= 110
     told = json.loads(_sophia(tmp_path, "--json", "--days", "2").stdout)
     assert list(told) == ["from", "to", "objectives", "active_users", "missed", "not_known", "notes"]
@@ -259,13 +265,53 @@ def test_the_command_prints_a_table_and_stable_json(services: Services, tmp_path
         "label": "Availability",
         "unit": "share",
         "value": 0.67,
-        "count": 3,
+        "count": 30,
         "target": 0.95,
         "direction": "at_least",
         "is_met": False,
         "note": "",
         "budget_used": 6.666667,
     }
+
+
+def test_what_rests_on_too_few_events_is_shown_and_not_judged(services: Services, tmp_path: Path) -> None:
+    few = LEAST_EVENTS - 1
+    tell(services, series.FETCHES.add(few, source="gong"), series.FETCHES.add(few + 1, source="slack"))
+    tell(services, series.FETCH_ERRORS.add(9, source="gong", kind="source"))
+    tell(services, *[series.QUESTION_SECONDS.observe(9.0, channel="page") for _ in range(2)])
+    tell(services, series.QUESTIONS.add(2, channel="page", status="failed"))
+    report = read_service(services, days=30, now=NOW)
+    gong, slack = found(report, "availability", "gong"), found(report, "availability", "slack")
+    assert gong.value == pytest.approx(10 / 19) and not report.missed
+    assert gong.is_met is None and gong.budget_used is None
+    assert gong.note == "19 of at least 20: too few to judge" and slack.is_met is True and not slack.note
+    errors, latency = found(report, "question_errors"), found(report, "question_latency")
+    assert (errors.value, errors.is_met, latency.is_met) == (1.0, None, None) and latency.value is not None
+    assert (kept_text(errors), kept_text(slack), budget_text(errors)) == ("too few", "yes", "\u2013")
+
+
+@pytest.mark.parametrize(
+    ("value", "width", "told"),
+    [
+        (3.94, 2.5, "about 4 s"),
+        (3.4, 2.5, "about 3.4 s"),
+        (0.1834, 0.15, "about 200 ms"),
+        (0.0432, 0.05, "about 40 ms"),
+        (0.01, 0.1, "about 10 ms"),
+        (27.9, 10.0, "about 30 s"),
+        (2.2, 1.0, "about 2 s"),
+    ],
+)
+def test_a_percentile_is_told_as_exactly_as_its_bucket_allows(value: float, width: float, told: str) -> None:
+    assert value_text(judged_seconds(QUESTION_LATENCY, value, 100, 0.1, width=width)) == told
+
+
+def test_a_target_of_all_is_told_without_a_sign_and_a_time_without_traffic_in_one_sentence(
+    services: Services, tmp_path: Path
+) -> None:
+    shown = _sophia(tmp_path).stdout
+    assert shown.splitlines()[-1] == "Nothing was measured in this time." and "not known: nothing" not in shown
+    assert "\u2265 100 %" not in shown and " 100 %" in shown and "None of those" not in shown
 
 
 @pytest.mark.parametrize("days", ["0", "-1", "401", "many", "1.5"])

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+from structlog.testing import capture_logs
 
 from sophia_assets.home import CompanyIdentity, Home
 from sophia_assets.services import Services
@@ -62,3 +63,14 @@ def test_names_without_end_do_not_make_a_scrape_without_end(services: Services) 
     told = scrape_of(services.home)
     assert MOST_LABELS - 1 <= len(told.sets(FETCHES.name)) < MOST_LABELS + 50
     assert told.has(FETCHES.name, source="gong"), "what is known is told in any case"
+
+
+def test_one_broken_store_is_one_warning_for_all_parts_that_read_it(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    home.prepare()
+    (home.path / "control.db").write_bytes(b"garbage " * 2_000)
+    with capture_logs() as lines:
+        told = scrape_of(home)
+    assert told.value("sophia_exporter_collector_up", collector="recorded") == 0
+    problems = [str(line["problem"]) for line in lines if "of the figures cannot be read" in str(line["event"])]
+    assert len([each for each in problems if "is not a control store" in each]) == 1 == len(set(problems)), problems

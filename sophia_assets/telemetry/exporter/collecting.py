@@ -56,6 +56,7 @@ class Looking:
         self._parts = tuple(parts)
         self._standings = {part.name: _Standing() for part in parts}
         self._ended = threading.Event()
+        self._telling = threading.Lock()
         self._began = time.time()
 
     def start(self, wait_seconds: float = 10.0) -> None:
@@ -83,15 +84,20 @@ class Looking:
         try:
             found = part.look(self._ground)
         except Exception as error:
-            # Told once, not with every look: what is broken stays broken for a while.
-            if standing.problem != str(error):
-                _log.warning("a part of the figures cannot be read", collector=part.name, problem=str(error))
-            standing.problem = str(error) or type(error).__name__
+            self._tell(part, str(error) or type(error).__name__)
         else:
             standing.found, standing.found_at, standing.generation = found, time.time(), generation
             standing.problem = ""
         finally:
             standing.took, standing.is_looking = time.monotonic() - clock, False
+
+    def _tell(self, part: Part, problem: str) -> None:
+        """Remembers a problem; it is told once, not with every look, nor by every part that meets the same one."""
+        with self._telling:
+            is_new = all(each.problem != problem for each in self._all())
+            self._standings[part.name].problem = problem
+        if is_new:
+            _log.warning("a part of the figures cannot be read", collector=part.name, problem=problem)
 
     def samples(self) -> Iterator[Sample]:
         """What was found last, and how the parts stand."""

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from sophia_assets.access.audit import AuditEntry
+from sophia_assets.access.audit_masking import masked
 from sophia_assets.access.policies import may_audit
 from sophia_assets.access.principal import Principal
 from sophia_assets.errors import AccessDenied
@@ -75,7 +76,7 @@ def _row(entry: AuditEntry) -> list[str]:
 
 
 def _details(details: Mapping[str, Any]) -> str:
-    told = ((name, value) for name, value in details.items() if value not in (None, "", {}, []))
+    told = ((name, value) for name, value in masked(details).items() if value not in (None, "", {}, []))
     return "; ".join(
         f"{name}: {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}" for name, value in told
     )

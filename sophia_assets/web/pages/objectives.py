@@ -78,8 +78,13 @@ def _objectives(report: ServiceReport) -> dict[str, Any]:
         "columns": [Column("What", False), *(Column(head, head != "Kept") for head in heads), Column("Note", False)],
         "rows": [_row(each) for each in ordered],
         "empty": "",
-        "note": " ".join((_BUDGET, *report.notes)),
+        "note": " ".join((*_nothing(report), _BUDGET, *report.notes)),
     }
+
+
+def _nothing(report: ServiceReport) -> tuple[str, ...]:
+    is_empty = all(each.value is None for each in report.findings)
+    return ("Nothing was measured in this time.",) if is_empty else ()
 
 
 def _row(found: Judged) -> list[str]:

@@ -80,7 +80,8 @@ def _logged(context: click.Context) -> Iterator[None]:
             raise
         settings = read_logs({})  # the doctor tells of what is wrong itself
     logs.configure(settings, environment)
-    log, began, code = logs.get_logger(__name__), time.monotonic(), 1
+    # By its name, which is another one under `python -m`.
+    log, began, code = logs.get_logger("sophia_assets.cli"), time.monotonic(), 1
     with logs.bound(command=command):
         try:
             yield

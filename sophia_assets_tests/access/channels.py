@@ -23,6 +23,7 @@ from sophia_assets.definitions import build_definitions
 from sophia_assets_tests.web.serving import Served
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+_LATENCY = re.compile(r'("latency_ms": ?)"?[\d.]+"?')
 _STATUS = re.compile(r'<article class="answer ([a-z]+)"')
 
 
@@ -142,4 +143,5 @@ def _bearer(site: Served, reader: Reader) -> dict[str, str]:
 
 
 def _replied(answer: Mapping[str, object], text: str) -> Reply:
-    return Reply(str(answer.get("status", "none")), text)
+    # How long it took may happen to be any figure.
+    return Reply(str(answer.get("status", "none")), _LATENCY.sub(r"\g<1>0", text))

@@ -118,8 +118,8 @@ def main() -> None:
             page.screenshot(path=IMAGES / "briefing.png")
         take_question(environment)
         with running_ui(environment) as address, browser_page(1500, 1500) as page:
-            page.goto(f"{address}/assets/insight/daily_briefing?view=lineage&lineageScope=upstream&lineageDepth=6")
-            page.get_by_text("daily_briefing").last.wait_for()
+            page.goto(f"{address}/assets/marts/customer_health?view=lineage&lineageScope=neighbors&lineageDepth=2")
+            page.get_by_text("customer_health").last.wait_for()
             # The graph draws itself in steps and tells nobody when it has finished.
             page.wait_for_timeout(8_000)
             page.screenshot(path=IMAGES / "assets.png")

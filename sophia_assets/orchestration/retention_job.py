@@ -22,16 +22,9 @@ _LONGEST_SECONDS = 60 * 60
 def every_keeper(services: Services, instance: dg.DagsterInstance, *, by: str, reason: str) -> "list[Keeper]":
     """The keepers of all rules, in the rules' order."""
     from sophia_assets.orchestration.run_retention import dagster_keepers
-    from sophia_assets.retention.control_keepers import control_keepers
-    from sophia_assets.retention.file_keepers import file_keepers
-    from sophia_assets.retention.warehouse_keepers import warehouse_keepers
+    from sophia_assets.retention.keepers import own_keepers
 
-    return [
-        *dagster_keepers(instance, services.control),
-        *control_keepers(services.control, by=by, reason=reason),
-        *file_keepers(services.home, services.control),
-        *warehouse_keepers(lambda: services.warehouse, services.home),
-    ]
+    return [*dagster_keepers(instance, services.control), *own_keepers(services, by=by, reason=reason)]
 
 
 @dg.op(name="remove_old_records", description="Removes what is older than the settings SOPHIA_RETENTION_* keep it.")

@@ -77,16 +77,10 @@ def _now(services: Services) -> datetime:
 def _keepers(services: Services, names: tuple[str, ...], by: str, reason: str) -> Iterator[list[Keeper]]:
     """The keepers of the rules that are named; Dagster is opened only where one of them is its own."""
     from sophia_assets.retention.applying import chosen
-    from sophia_assets.retention.control_keepers import control_keepers
-    from sophia_assets.retention.file_keepers import file_keepers
-    from sophia_assets.retention.warehouse_keepers import warehouse_keepers
+    from sophia_assets.retention.keepers import own_keepers
 
     chosen([], names)
-    others = [
-        *control_keepers(services.control, by=by, reason=reason),
-        *file_keepers(services.home, services.control),
-        *warehouse_keepers(lambda: services.warehouse, services.home),
-    ]
+    others = own_keepers(services, by=by, reason=reason)
     if names and not _OF_DAGSTER.intersection(names):
         yield chosen(others, names)
         return

@@ -31,9 +31,9 @@ from sophia_assets.sandbox.config import Endpoints, SandboxConfig
 from sophia_assets.sandbox.launch import start_sandbox
 from sophia_assets.settings import PROJECT_ROOT
 from sophia_assets.sources import registry
+from sophia_assets_tests.certificates import certificate_and_key
 from sophia_assets_tests.control.postgres import PostgresServer, running_postgres, with_driver
 from sophia_assets_tests.control.redis_server import RedisServer, running_redis
-from sophia_assets_tests.llm.certificates import certificate_and_key
 from sophia_assets_tests.waiting import until
 
 COMPOSE = PROJECT_ROOT / "deploy" / "compose.yaml"

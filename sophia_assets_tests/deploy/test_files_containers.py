@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from sophia_assets.settings import PROJECT_ROOT
+from sophia_assets_tests.certificates import self_signed
 from sophia_assets_tests.deploy.container_file import is_in_context, read_stages
 from sophia_assets_tests.deploy.files import DEPLOY, project
-from sophia_assets_tests.llm.certificates import self_signed
 
 CONTAINERFILE, IGNORE = DEPLOY / "Containerfile", PROJECT_ROOT / ".containerignore"
 

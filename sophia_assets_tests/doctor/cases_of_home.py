@@ -24,8 +24,8 @@ from sophia_assets.doctor import machine
 from sophia_assets.encryption.state import record
 from sophia_assets.settings.encryption import EncryptionSettings
 from sophia_assets.telemetry import recording, series
+from sophia_assets_tests.certificates import self_signed
 from sophia_assets_tests.doctor.cases_of_systems import WARNING, both, settings, stored
-from sophia_assets_tests.doctor.certificates import certificate_file
 from sophia_assets_tests.doctor.ground import Case, Place, Plant, Unplantable
 
 _KEY, _OTHER_KEY = bytes(range(32)), bytes(range(1, 33))
@@ -261,8 +261,8 @@ def _damaged_runs(place: Place) -> None:
 
 def _web(days: float, *, other_key: bool = False) -> Plant:
     def change(place: Place) -> None:
-        cert = certificate_file(place.folder / "web.pem", days=days)
-        key = certificate_file(place.folder / "other.pem", days=days) if other_key else cert
+        cert = self_signed(place.folder / "web.pem", days=days)
+        key = self_signed(place.folder / "other.pem", days=days) if other_key else cert
         place.environment.update(SOPHIA_WEB_TLS_CERT=str(cert), SOPHIA_WEB_TLS_KEY=str(key))
 
     return stored(change)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from sophia_assets.control.breaker import Failure, State
 from sophia_assets.control.schema import llm_calls
 from sophia_assets.doctor.findings import Standing
-from sophia_assets_tests.doctor.certificates import certificate_file
+from sophia_assets_tests.certificates import self_signed
 from sophia_assets_tests.doctor.ground import Case, Place, Plant
 from sophia_assets_tests.doctor.proxy import Change, as_it_is, date_shifted, proxied, with_headers, with_text
 
@@ -72,7 +72,7 @@ def behind(setting: str, change: Change = as_it_is, *, certificate_days: float |
     def planted(place: Place) -> Iterator[None]:
         file = None
         if certificate_days is not None:
-            file = certificate_file(place.folder / "proxy.pem", days=certificate_days)
+            file = self_signed(place.folder / "proxy.pem", days=certificate_days)
         with proxied(place.environment[setting], change, certificate=file) as address:
             # Slack's methods follow its address.
             place.environment[setting] = address

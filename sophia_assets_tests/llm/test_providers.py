@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sophia_assets.llm.interface import FailureKind, ModelError, Tokens
-from sophia_assets_tests.llm.certificates import self_signed
+from sophia_assets_tests.certificates import self_signed
 from sophia_assets_tests.llm.scripted_server import ScriptedServer, Step, reset, scripted_server, send, stall
 from sophia_assets_tests.llm.vendors import (
     ANTHROPIC,

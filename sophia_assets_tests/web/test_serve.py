@@ -24,8 +24,8 @@ from sophia_assets.home import Home
 from sophia_assets.ports import free_port
 from sophia_assets.settings.web import read_web
 from sophia_assets.web.server import refuse_unsafe, serve
+from sophia_assets_tests.certificates import certificate_and_key
 from sophia_assets_tests.finished_home import copied_home, services_of
-from sophia_assets_tests.llm.certificates import certificate_and_key
 from sophia_assets_tests.web.serving import Echoing, served
 
 

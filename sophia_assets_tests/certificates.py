@@ -1,4 +1,4 @@
-"""Certificates for loopback that end when a test wants them to."""
+"""A certificate for loopback that nobody has signed but itself."""
 
 from __future__ import annotations
 
@@ -12,8 +12,18 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 
-def certificate_file(path: Path, *, days: float) -> Path:
-    """Writes a key, and a certificate for loopback that vouches for itself and ends in so many days, to one file."""
+def self_signed(path: Path, *, days: float = 1.0) -> Path:
+    """Writes key and certificate for loopback to a file, as a server loads them; it ends in so many days."""
+    certificate, private = certificate_and_key(days=days)
+    path.write_bytes(private + certificate)
+    return path
+
+
+def certificate_and_key(*, days: float = 1.0) -> tuple[bytes, bytes]:
+    """A certificate for 127.0.0.1 and localhost that vouches for itself, and its key, both PEM.
+
+    It ends in so many days, or has ended so many ago.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     names = [x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))]
@@ -32,5 +42,4 @@ def certificate_file(path: Path, *, days: float) -> Path:
     )
     pem = serialization.Encoding.PEM
     private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    path.write_bytes(private + certificate.public_bytes(pem))
-    return path
+    return certificate.public_bytes(pem), private
